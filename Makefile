@@ -1,0 +1,67 @@
+# Two commands for a newcomer: `make nightly` and `make test`. Needs python3 (3.11 or later), make
+# and a package index; the system's Python is left alone.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := .tools/bin/uv
+UV_VERSION := 0.13.9
+NAME ?=
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# A machine may forbid bytecode; without it every start is seconds slower.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help nightly test check airflow bench lint format types imports lock clean
+
+help: ## Show this list.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+nightly: $(VENV)/.runtime ## Set up, run tonight's DAGs for the default city, print a summary. ARGS="--date 2026-11-20 --city FILE"
+	@qala nightly $(ARGS)
+
+test: $(VENV)/.dev ## Everything that CI runs.
+	@scripts/test
+
+check: $(VENV)/.dev lint types imports ## Format, lint, types, imports and the fast tests.
+	@python -m pytest -q -n 2 -m "not slow and not airflow and not live" -p no:cacheprovider
+
+airflow: $(VENV)/.runtime ## Start the real scheduler and UI on loopback.
+	@python scripts/airflow.py
+
+bench: $(VENV)/.dev ## Run the benchmarks, or one: make bench NAME=trip_stats
+	@python -m benchmarks $(NAME)
+
+lint: $(VENV)/.dev
+	@ruff format --check .
+	@ruff check .
+
+format: $(VENV)/.dev ## Format and mend what can be mended.
+	@ruff format .
+	@ruff check --fix .
+
+types: $(VENV)/.dev
+	@mypy
+
+imports: $(VENV)/.dev
+	@lint-imports
+
+lock: $(UV) ## Compile the locks again (hashes, no addresses).
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --extra build -o requirements/runtime.lock
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --extra build --extra dev -c requirements/runtime.lock -o requirements/dev.lock
+
+clean: ## Remove the environment and tools; data stays.
+	rm -rf $(VENV) .tools
+
+$(UV):
+	@echo "Fetching uv $(UV_VERSION) ..."
+	@$(PYTHON) -m venv .tools
+	@.tools/bin/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+
+# One environment for both locks: the development lock holds the runtime lock's versions, so once it
+# is installed it stays.
+$(VENV)/.runtime: requirements/runtime.lock pyproject.toml | $(UV)
+	@scripts/install $(if $(wildcard $(VENV)/.dev),dev,runtime)
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(UV)
+	@scripts/install dev

@@ -1,0 +1,153 @@
+"""`qala doctor`: what a night needs, looked at one by one, each finding with its remedy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.errors import QalaError
+from pipelines.settings import Settings, load_city
+
+LEAST_FREE_GIGABYTES = 5.0  # a sample night leaves about 0.5 GB, a year of nights some GB
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: what was found, and what to do where it is not well."""
+
+    subject: str
+    found: str
+    remedy: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.remedy
+
+
+def print_health(console: Console, settings: Settings) -> int:
+    """Look at everything, print it, and return how many things want a remedy."""
+    table = Table(title="qala doctor", title_justify="left")
+    for column in ("", "looked at", "found", "remedy"):
+        table.add_column(column, overflow="fold")
+    findings = [finding for look in LOOKS for finding in _look(look, settings)]
+    for finding in findings:
+        mark = "ok" if finding.is_well else "[bold red]!![/]"
+        table.add_row(mark, finding.subject, finding.found, finding.remedy)
+    console.print(table)
+    return sum(not finding.is_well for finding in findings)
+
+
+def _look(look: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
+    """What a look finds; an error of ours is a finding with its own remedy."""
+    try:
+        yield from look(settings)
+    except QalaError as error:
+        subject = (look.__doc__ or look.__name__).strip(".").lower()
+        yield Finding(subject, error.what, error.remedy or "see above")
+
+
+def look_at_versions(_: Settings) -> Iterator[Finding]:
+    """Versions."""
+    yield Finding("Python", platform.python_version())
+    for text in requires("qala") or []:
+        wanted = Requirement(text)
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(wanted.name)
+        except PackageNotFoundError:
+            yield Finding(wanted.name, "not installed", "Run make nightly: it installs the lock.")
+            continue
+        if not wanted.specifier.contains(found, prereleases=True):
+            remedy = f"Qala needs {wanted.specifier}: run make clean nightly."
+            yield Finding(wanted.name, found, remedy)
+        elif wanted.name in ("apache-airflow", "duckdb", "polars", "great-expectations"):
+            yield Finding(wanted.name, found)
+
+
+def look_at_extensions(_: Settings) -> Iterator[Finding]:
+    """DuckDB's extensions."""
+    from pipelines.warehouse.extensions import EXTENSIONS, try_extensions
+
+    try_extensions()
+    yield Finding("DuckDB's extensions", ", ".join(EXTENSIONS))
+
+
+def look_at_disk(settings: Settings) -> Iterator[Finding]:
+    """Disk."""
+    place = settings.data
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 1e9
+    few = free < LEAST_FREE_GIGABYTES
+    yield Finding(
+        "free disk",
+        f"{free:.1f} GB at {place}",
+        f"Free some, or set QALA_DATA elsewhere: {LEAST_FREE_GIGABYTES:.0f} GB are wanted."
+        if few
+        else "",
+    )
+    writable = os.access(place, os.W_OK)
+    yield Finding(
+        "data folder",
+        str(settings.data),
+        "" if writable else f"{place} can't be written: change its rights or set QALA_DATA.",
+    )
+
+
+def look_at_city(settings: Settings) -> Iterator[Finding]:
+    """City file."""
+    city = load_city(settings.city_file)
+    yield Finding(
+        "city file", f"{settings.city_file}: {city.city.name}, {len(city.sources)} sources"
+    )
+
+
+def look_at_airflow(settings: Settings) -> Iterator[Finding]:
+    """Airflow's database."""
+    path = settings.airflow_home / "airflow.db"
+    if not path.is_file():
+        yield Finding("Airflow's database", "none yet: the first night makes it")
+        return
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM dag_run").fetchone()
+        yield Finding("Airflow's database", f"{path}: {count} runs")
+    except sqlite3.Error as error:
+        remedy = f"Move {path} away: the next night makes a new one, the lake is not touched."
+        yield Finding("Airflow's database", str(error), remedy)
+
+
+def look_at_lake(settings: Settings) -> Iterator[Finding]:
+    """Lake."""
+    from pipelines.warehouse import ops
+    from pipelines.warehouse.lake import open_lake
+
+    if settings.catalog.endswith(".sqlite") and not Path(settings.catalog).exists():
+        yield Finding("lake", "none yet: the first night makes it")
+        return
+    with open_lake(settings, read_only=True) as lake:
+        nights = lake.read("ops.publications", ops.Publications)
+    latest = nights.get_column("service_date").max()
+    yield Finding("lake", f"{nights.height} nights published, the latest {latest or 'none'}")
+
+
+LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    look_at_versions,
+    look_at_extensions,
+    look_at_disk,
+    look_at_city,
+    look_at_airflow,
+    look_at_lake,
+)

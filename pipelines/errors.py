@@ -1,0 +1,74 @@
+"""The errors people see: each says what, where, how many, a sample, and what to do.
+
+`QalaError` is caught at the edges (command line, Airflow task) and shown as one sentence;
+anything else is a defect of the program and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class QalaError(Exception):
+    """What went wrong in one clear sentence, and the remedy in another."""
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        self.what = what
+        self.remedy = remedy
+        super().__init__(f"{what} {remedy}".strip())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross process borders (Airflow, multiprocessing): keep both sentences.
+        return (_rebuild, (type(self), self.what, self.remedy))
+
+
+def _rebuild(kind: type[QalaError], what: str, remedy: str) -> QalaError:
+    error = kind.__new__(kind)
+    QalaError.__init__(error, what, remedy)
+    return error
+
+
+class SettingsError(QalaError):
+    """The environment or the city file is wrong: nothing can run."""
+
+
+class SourceError(QalaError):
+    """A source could not be fetched or read tonight: its last good version carries it."""
+
+
+class TransientSourceError(SourceError):
+    """A source did not answer; trying again later may help."""
+
+
+class CriticalSourceError(QalaError):
+    """A source without which the city file allows no night has failed: last night stays."""
+
+
+class ContractError(QalaError):
+    """Rows break their contract: for staging above the declared share, for marts any."""
+
+
+class AuditError(QalaError):
+    """A critical check failed: the last good night stays published."""
+
+
+class LakeError(QalaError):
+    """The lake can't be reached, or stayed locked beyond all retries."""
+
+
+class PublishError(QalaError):
+    """The published file could not be built, checked or swapped."""
+
+
+class NightInProgressError(QalaError):
+    """Another night of this city is running."""
+
+
+class QueryError(QalaError):
+    """A query that an analyst typed is wrong."""
+
+
+def sample_text(values: Sequence[object], most: int = 3) -> str:
+    """At most `most` of the values, for the end of a sentence: ``'a', 'b', 'c' and 4 more``."""
+    shown = ", ".join(repr(value) for value in values[:most])
+    return shown + (f" and {len(values) - most} more" if len(values) > most else "")

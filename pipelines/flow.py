@@ -1,0 +1,246 @@
+"""The way of the data: every source kind and every table, in the order in which they are made.
+
+    sources -> landing -> staging -> marts -> audit -> publish
+
+A name is an address. `staging.stops` is made by `stage_stops` in the module its row names, under
+the contract `Stops` above that function; `marts.metro_reach` by `compute_metro_reach` in
+`pipelines/marts/metro_reach.py`, or by `sql/marts/metro_reach.sql` where that file exists (the
+contract is in the module all the same). `expectations/marts.metro_reach.toml` and
+`tests/marts/test_metro_reach.py` belong to it. To add a figure: one mart, one test, one line here.
+
+This module is read when DAGs are parsed: it imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """A kind of source: its parser (bytes to raw frames) and the DAG's task group it belongs to."""
+
+    name: str
+    group: Literal["gtfs", "fleet", "traffic", "reference"]
+    parse: str  # dotted path of parse_<kind>(payload, source) -> {raw frame name: frame}
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake.
+
+    `source` is the kind whose versions fill a staging table. `reads` are the tables that a mart's
+    maker takes, each as the keyword argument after the dot. A table `by` version has one partition
+    for each version of a source, made once; one by service_date has one for each night. `history`
+    also fills the reference days of the months before, so that a year ago can be compared. An
+    `extract` goes to the ministry as files; marts and what is `published` go to the analysts.
+    A staging load fails when more than `max_quarantine_share` of its rows are refused.
+    """
+
+    name: str
+    module: str = ""
+    source: str = ""
+    reads: tuple[str, ...] = ()
+    by: Literal["version", "service_date"] = "service_date"
+    extract: bool = False
+    published: bool = False
+    history: bool = False
+    max_quarantine_share: float = 0.01
+
+    @property
+    def schema(self) -> str:
+        """Schema of the lake, e.g. ``marts``."""
+        return self.name.partition(".")[0]
+
+    @property
+    def short_name(self) -> str:
+        """The name after the dot, e.g. ``metro_reach``."""
+        return self.name.partition(".")[2]
+
+    @property
+    def contract(self) -> str:
+        """Name of the contract's class, e.g. ``MetroReach``."""
+        return "".join(word.capitalize() for word in self.short_name.split("_"))
+
+    @property
+    def maker(self) -> str:
+        """Name of the function that makes it, e.g. ``compute_metro_reach``."""
+        return ("stage_" if self.source else "compute_") + self.short_name
+
+    @property
+    def maker_path(self) -> str:
+        """Dotted path of the maker, e.g. ``pipelines.staging.gtfs:stage_stops``."""
+        return f"{self.module_path}:{self.maker}"
+
+    @property
+    def module_path(self) -> str:
+        """Dotted path of the module that holds contract and maker."""
+        return self.module or f"pipelines.{self.name}"
+
+
+SOURCE_KINDS = (
+    SourceKind("gtfs", "gtfs", "pipelines.sources.gtfs.parse:parse_gtfs"),
+    SourceKind("fleet", "fleet", "pipelines.sources.fleet.parse:parse_fleet"),
+    SourceKind("count_stations", "traffic", "pipelines.sources.traffic.parse:parse_table"),
+    SourceKind("traffic_counts", "traffic", "pipelines.sources.traffic.parse:parse_table"),
+    SourceKind("passages", "traffic", "pipelines.sources.traffic.parse:parse_passages"),
+    SourceKind("read_audits", "traffic", "pipelines.sources.traffic.parse:parse_table"),
+    SourceKind("population", "reference", "pipelines.sources.population.parse:parse_population"),
+    SourceKind("districts", "reference", "pipelines.sources.districts.parse:parse_districts"),
+    SourceKind("commitments", "reference", "pipelines.sources.commitments.parse:parse_commitments"),
+)
+
+_GTFS = "pipelines.staging.gtfs"
+_TRAFFIC = "pipelines.staging.traffic"
+_SERVICE = ("staging.service_dates", "staging.trips", "staging.stop_times")
+_PEOPLE = ("staging.population_cells", "staging.districts")
+
+TABLES = (
+    # Staging: GTFS names verbatim, one partition per feed version.
+    Table("staging.feed_versions", _GTFS, source="gtfs", by="version", published=True),
+    Table("staging.agency", _GTFS, source="gtfs", by="version"),
+    Table("staging.stops", _GTFS, source="gtfs", by="version", published=True),
+    Table("staging.routes", _GTFS, source="gtfs", by="version", published=True),
+    Table("staging.trips", _GTFS, source="gtfs", by="version"),
+    Table("staging.stop_times", _GTFS, source="gtfs", by="version"),
+    Table("staging.frequencies", _GTFS, source="gtfs", by="version"),
+    Table("staging.shapes", _GTFS, source="gtfs", by="version"),
+    Table("staging.calendar", _GTFS, source="gtfs", by="version"),
+    Table("staging.calendar_dates", _GTFS, source="gtfs", by="version"),
+    Table("staging.service_dates", _GTFS, source="gtfs", by="version"),
+    # Staging: registers and traffic.
+    Table(
+        "staging.vehicles",
+        "pipelines.staging.fleet",
+        source="fleet",
+        by="version",
+        published=True,
+        max_quarantine_share=0.02,
+    ),
+    Table("staging.count_stations", _TRAFFIC, source="count_stations", by="version"),
+    Table("staging.count_station_hours", _TRAFFIC, source="traffic_counts", by="version"),
+    Table("staging.passages", _TRAFFIC, source="passages", by="version"),
+    Table("staging.read_audits", _TRAFFIC, source="read_audits", by="version"),
+    # Staging: reference.
+    Table(
+        "staging.population_cells",
+        "pipelines.staging.population",
+        source="population",
+        by="version",
+    ),
+    Table(
+        "staging.districts",
+        "pipelines.staging.districts",
+        source="districts",
+        by="version",
+        published=True,
+    ),
+    Table(
+        "staging.commitments", "pipelines.staging.commitments", source="commitments", by="version"
+    ),
+    # Marts: one partition per feed version.
+    Table(
+        "marts.trip_stats",
+        reads=(
+            "staging.trips",
+            "staging.routes",
+            "staging.stops",
+            "staging.stop_times",
+            "staging.shapes",
+        ),
+        by="version",
+    ),
+    # Marts: figures, one partition per service date.
+    Table("marts.route_stats", reads=("marts.trip_stats", "staging.service_dates"), extract=True),
+    Table("marts.stop_stats", reads=(*_SERVICE, "staging.stops"), extract=True),
+    Table(
+        "marts.metro_reach",
+        reads=(*_SERVICE, "staging.routes", "staging.stops", *_PEOPLE),
+        extract=True,
+        history=True,
+    ),
+    Table(
+        "marts.bus_reach",
+        reads=(*_SERVICE, "staging.routes", "staging.stops", *_PEOPLE),
+        extract=True,
+        history=True,
+    ),
+    Table("marts.diesel_phase_out", reads=("staging.vehicles",), extract=True, history=True),
+    Table(
+        "marts.ring_road_diversion",
+        reads=("staging.count_stations", "staging.passages", "staging.read_audits"),
+        extract=True,
+    ),
+    Table(
+        "marts.commitments_status",
+        reads=(
+            "staging.commitments",
+            "marts.metro_reach",
+            "marts.bus_reach",
+            "marts.diesel_phase_out",
+            "marts.ring_road_diversion",
+        ),
+        extract=True,
+    ),
+)
+
+_BY_NAME = {table.name: table for table in TABLES}
+_KINDS = {kind.name: kind for kind in SOURCE_KINDS}
+
+
+def table(name: str) -> Table:
+    """The table with this name. KeyError where there is none."""
+    return _BY_NAME[name]
+
+
+def source_kind(name: str) -> SourceKind:
+    """The source kind with this name. KeyError where there is none."""
+    return _KINDS[name]
+
+
+def staging_tables(kind: str | None = None) -> tuple[Table, ...]:
+    """The staging tables that a source kind fills (all of them without a kind)."""
+    return tuple(t for t in TABLES if t.source and kind in (None, t.source))
+
+
+def marts() -> tuple[Table, ...]:
+    """The marts, in an order in which each comes after what it reads."""
+    return tuple(t for t in TABLES if not t.source)
+
+
+def published_tables() -> tuple[Table, ...]:
+    """The tables of the analysts' file: every mart, and the staging tables they ask for."""
+    return tuple(t for t in TABLES if t.published or not t.source)
+
+
+def extracts() -> tuple[Table, ...]:
+    """The figures that the ministry receives as files."""
+    return tuple(t for t in TABLES if t.extract)
+
+
+def groups_read(name: str) -> tuple[str, ...]:
+    """The source groups that a mart reads directly, in the order of `SOURCE_KINDS`."""
+    kinds = {_BY_NAME[read].source for read in _BY_NAME[name].reads}
+    return tuple(dict.fromkeys(kind.group for kind in SOURCE_KINDS if kind.name in kinds))
+
+
+def marts_read(name: str) -> tuple[str, ...]:
+    """The marts that a mart reads directly."""
+    return tuple(read for read in _BY_NAME[name].reads if not _BY_NAME[read].source)
+
+
+def kinds_under(name: str) -> frozenset[str]:
+    """The source kinds that a table stands on, through all that it reads."""
+    here = _BY_NAME[name]
+    below = (kinds_under(read) for read in here.reads)
+    return frozenset({here.source} - {""}).union(*below)
+
+
+def load_function(path: str) -> Callable[..., Any]:
+    """The function at a dotted path such as ``pipelines.staging.gtfs:stage_stops``."""
+    module, _, name = path.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function

@@ -1,0 +1,215 @@
+"""One step of the flow for one night: what a task of a DAG calls.
+
+Each step takes the night's key (its service date as text, the run's partition key) and the run's
+id, and returns a JSON-able report: step, outcome (done, unchanged, stale, failed), rows, seconds,
+text. Everything heavy is imported inside the steps, since this module is read when DAGs are parsed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipelines import flow
+from pipelines.errors import CriticalSourceError, QalaError, TransientSourceError
+from pipelines.settings import City, Settings, load_city, load_settings
+
+if TYPE_CHECKING:
+    from pipelines.warehouse.lake import Lake
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What the DAGs need of the city file when they are parsed. Times are local, "HH:MM"."""
+
+    city_id: str
+    city_name: str
+    time_zone: str
+    hour: str
+    cut_off: str
+    deadline_minutes: int
+    owner: str
+    tags: tuple[str, ...]
+
+
+def schedule() -> Schedule:
+    """The schedule in the city file. Raises `SettingsError` where the file is wrong."""
+    city = load_city(load_settings().city_file)
+    return Schedule(
+        city_id=city.city.id,
+        city_name=city.city.name,
+        time_zone=city.city.time_zone,
+        hour=city.schedule.hour.strftime("%H:%M"),
+        cut_off=city.schedule.cut_off.strftime("%H:%M"),
+        deadline_minutes=city.schedule.deadline_minutes,
+        owner=city.schedule.owner,
+        tags=city.schedule.tags,
+    )
+
+
+def service_date(key: str | None) -> str:
+    """Check a run's key, a service date written YYYY-MM-DD. Raises `QalaError` for any other."""
+    try:
+        if key is None or date.fromisoformat(key).isoformat() != key:
+            raise ValueError(key)
+    except ValueError:
+        raise QalaError(
+            f"A run needs its service date as partition key; this one has {key!r}.",
+            "Trigger it with partition_key set to a date such as 2026-11-20.",
+        ) from None
+    return key
+
+
+def source_ids(group: str) -> list[str]:
+    """The city's sources of one group (gtfs, fleet, traffic, reference), in the file's order."""
+    city = load_city(load_settings().city_file)
+    return [
+        name
+        for name, source in city.sources.items()
+        if flow.source_kind(source.kind).group == group
+    ]
+
+
+def fetch(source_id: str, key: str, run_id: str, *, may_wait: bool = False) -> Report:
+    """Bring a source's objects of a night to landing. What fails is an outcome in the report.
+
+    With `may_wait` a source that does not answer raises `TransientSourceError` until the city's
+    cut-off hour has passed, so that the caller tries again later.
+    """
+    from pipelines import ingest
+    from pipelines.warehouse.lake import open_lake
+
+    started = time.monotonic()
+    settings, city, day = _night(key)
+    with open_lake(settings, run_id=run_id) as lake:
+        known = ingest.known_objects(lake, source_id)
+    attempts = ingest.fetch(settings, city, source_id, day, known)
+    failed = [attempt for attempt in attempts if attempt.outcome == "failed"]
+    cut_off = city.morning_after(day, city.schedule.cut_off)
+    if may_wait and any(a.is_transient for a in failed) and datetime.now(UTC) < cut_off:
+        raise TransientSourceError(failed[0].reason, f"It is tried again until {cut_off:%H:%M}.")
+    new = sum(attempt.outcome == "new" for attempt in attempts)
+    text = f"{new} new, {len(attempts) - new - len(failed)} unchanged, {len(failed)} failed"
+    outcome = "failed" if failed else "done" if new else "unchanged"
+    report = _report(f"fetch {source_id}", outcome, len(attempts), started, text)
+    return {**report, "attempts": [attempt.as_dict() for attempt in attempts]}
+
+
+def load(source_id: str, report: Report, key: str, run_id: str) -> Report:
+    """Stage what was fetched and write which versions govern the night.
+
+    Raises `CriticalSourceError` where a source has failed that the city file calls critical.
+    """
+    from pipelines import ingest
+    from pipelines.sources.fetch import Fetched
+
+    step = f"load {source_id}"
+    settings, city, day = _night(key)
+
+    def work(lake: Lake) -> tuple[str, int, str]:
+        loading = ingest.Load(lake, settings, city, source_id, day)
+        loading.run([Fetched(**attempt) for attempt in report["attempts"]])
+        if not loading.failures:
+            return "done" if loading.computed else "unchanged", loading.staged_rows, ""
+        reason = ingest.failure_text(loading.failures)
+        if city.sources[source_id].critical:
+            raise CriticalSourceError(
+                f"Source {source_id} failed, and the city file calls it critical: {reason}",
+                "The last good night stays published.",
+            )
+        carried = any(item.version_id for item in loading.objects)
+        return "stale" if carried else "failed", loading.staged_rows, reason
+
+    return _step(step, key, run_id, work)
+
+
+def build(table: str, key: str, run_id: str) -> Report:
+    """Make one mart for one night, where its inputs or code have changed."""
+    from pipelines.build import Build
+
+    _, city, day = _night(key)
+
+    def work(lake: Lake) -> tuple[str, int, str]:
+        built = Build(lake, city, flow.table(table), day).run()
+        text = f"{built.computed} partitions made" if built.computed else ""
+        return "done" if built.computed else "unchanged", built.row_count, text
+
+    return _step(f"build {table}", key, run_id, work)
+
+
+def audit(key: str, run_id: str) -> Report:
+    """Check every table of the night. Raises `AuditError` where a critical check failed."""
+    from pipelines.audit import audit_night
+
+    _, city, day = _night(key)
+    return _step("audit", key, run_id, lambda lake: audit_night(lake, city, day))
+
+
+def publish(key: str, run_id: str) -> Report:
+    """Build what goes out aside, check it, and swap it in. Raises `PublishError`."""
+    from pipelines.publication import publish_night
+
+    settings, city, day = _night(key)
+    return _step("publish", key, run_id, lambda lake: publish_night(lake, settings, city, day))
+
+
+def close(key: str, run_id: str, *, published: bool) -> Report:
+    """Say in `publish/status.json` how the night ended; runs after success and failure alike.
+
+    `published` says whether this run's publication ended well. Raises `QalaError` where it did
+    not, so that the run fails.
+    """
+    from pipelines.status import close_night
+
+    settings, city, day = _night(key)
+    return _step(
+        "close", key, run_id,
+        lambda lake: close_night(lake, settings, city, day, published=published),
+    )  # fmt: skip
+
+
+def deliver(key: str, run_id: str) -> Report:
+    """Hand the night's extracts over. A file that fails does not hold back the others."""
+    from pipelines.delivery import deliver_night
+
+    settings, city, day = _night(key)
+    return _step("deliver", key, run_id, lambda lake: deliver_night(lake, settings, city, day))
+
+
+def _night(key: str) -> tuple[Settings, City, date]:
+    settings = load_settings()
+    return settings, load_city(settings.city_file), date.fromisoformat(service_date(key))
+
+
+def _step(
+    step: str, key: str, run_id: str, work: Callable[[Lake], tuple[str, int | None, str]]
+) -> Report:
+    """Do a step's work on the lake, and record how it ended, success or failure."""
+    from pipelines.fingerprint import code_version
+    from pipelines.warehouse.lake import open_lake
+    from pipelines.warehouse.state import StepReport, step_row
+
+    started = time.monotonic()
+    settings, _, day = _night(key)
+    with open_lake(settings, run_id=run_id, code_version=code_version()) as lake:
+        try:
+            outcome, rows, text = work(lake)
+        except QalaError as error:
+            seconds = time.monotonic() - started
+            failed = StepReport(day, step, "failed", None, seconds, str(error))
+            lake.write(added=[step_row(run_id, failed)])
+            raise
+        report = _report(step, outcome, rows, started, text)
+        ended = StepReport(day, step, outcome, rows, report["seconds"], text)
+        lake.write(added=[step_row(run_id, ended)])
+    return report
+
+
+def _report(step: str, outcome: str, rows: int | None, started: float, text: str) -> Report:
+    seconds = round(time.monotonic() - started, 3)
+    return {"step": step, "outcome": outcome, "rows": rows, "seconds": seconds, "text": text}

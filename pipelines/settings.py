@@ -1,0 +1,281 @@
+"""The environment and the city file, read and checked in one place.
+
+Environment (all optional): `QALA_CITY` (path of the city file), `QALA_DATA` (folder for landing,
+lake, publication and Airflow's homes), `QALA_CATALOG` (DuckLake catalog: a SQLite file's path, or
+``postgres:...`` in production), `QALA_OBJECTS` (the lake's Parquet files: a folder or ``s3://...``).
+A city is one TOML file: `cities/almaty.toml` shows every key, `docs/add-a-city.md` explains them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from pipelines import flow
+from pipelines.errors import SettingsError
+from pipelines.night import DayType, Mark, Window
+
+ROOT = Path(__file__).resolve().parent.parent
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+KINDS = tuple(kind.name for kind in flow.SOURCE_KINDS)
+
+
+def _clock(value: object) -> object:
+    """A local time of day written "07:00"; TOML's own local times are accepted too."""
+    if isinstance(value, str):
+        try:
+            return time.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is no time of day; write it as 'HH:MM'") from error
+    return value
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{name!r} is no time zone; write it as in 'Asia/Almaty'") from error
+    return name
+
+
+Clock = Annotated[time, BeforeValidator(_clock)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CityFacts(_Part):
+    """`[city]`: the name, the clock and the calendar."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")
+    name: str = Field(min_length=1)
+    time_zone: Annotated[str, AfterValidator(_known_zone)]
+    reference_weekday: Literal[WEEKDAYS] = "tuesday"  # type: ignore[valid-type]  # one list of names
+    holidays: tuple[date, ...] = ()
+    history_months: int = Field(default=0, ge=0, le=120)
+
+
+class DepartureWindow(_Part):
+    """`[departure_window]`: the local window in which departures are taken for accessibility."""
+
+    start: Clock = time(7)
+    end: Clock = time(9)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DepartureWindow:
+        if self.end <= self.start:
+            raise ValueError("end must be later than start")
+        return self
+
+
+class NightSchedule(_Part):
+    """`[schedule]`: local times on the morning after the service date."""
+
+    hour: Clock = time(3)
+    cut_off: Clock = time(5)
+    deadline_minutes: int = Field(default=240, ge=1)
+    owner: str = "qala"
+    tags: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> NightSchedule:
+        if self.cut_off < self.hour:
+            raise ValueError("cut_off must not be earlier than hour")
+        return self
+
+
+class Delivery(_Part):
+    """`[delivery]`: where extracts are handed over once a night is published."""
+
+    folder: str = ""
+
+
+class Source(_Part):
+    """`[sources.<name>]`: one feed, register or series of files.
+
+    `address` is a path (from the city file), ``file:``, ``http(s):`` or ``sample:`` and a product.
+    A path may be a folder or hold a ``*`` (every file is an object of the source); an http address
+    may hold ``{date}``, one object for each of the last `days` days.
+    """
+
+    kind: Literal[KINDS]  # type: ignore[valid-type]  # the kinds of flow.py, listed once
+    address: str = Field(min_length=1)
+    format: str = Field(min_length=1)
+    mark: Mark
+    critical: bool = False
+    cadence_days: int = Field(default=1, ge=1)
+    days: int = Field(default=1, ge=1, le=10_000)
+    max_megabytes: int = Field(default=512, ge=1)
+    max_quarantine_share: float | None = Field(default=None, ge=0, le=1)
+    time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+    terms: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+
+class City(_Part):
+    """A city file."""
+
+    city: CityFacts
+    departure_window: DepartureWindow = DepartureWindow()
+    schedule: NightSchedule = NightSchedule()
+    delivery: Delivery = Delivery()
+    sources: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], Source] = Field(
+        min_length=1
+    )
+
+    def day_type(self, day: date) -> DayType:
+        """Kind of day; a public holiday is one on any weekday."""
+        if day in self.city.holidays:
+            return "holiday"
+        return "saturday" if day.weekday() == 5 else "sunday" if day.weekday() == 6 else "weekday"
+
+    def window(self) -> Window:
+        """The departure window in seconds after the service day's start."""
+        return Window(_seconds(self.departure_window.start), _seconds(self.departure_window.end))
+
+    def reference_days(self, service_date: date) -> list[date]:
+        """The days that stand for the months before: each month's second reference weekday.
+
+        One that is a public holiday gives way to the week after. Newest first.
+        """
+        weekday = WEEKDAYS.index(self.city.reference_weekday)
+        days: list[date] = []
+        first = service_date.replace(day=1)
+        for _ in range(self.city.history_months):
+            first = (first - timedelta(days=1)).replace(day=1)
+            day = first + timedelta(days=(weekday - first.weekday()) % 7 + 7)
+            while day in self.city.holidays:
+                day += timedelta(days=7)
+            days.append(day)
+        return days
+
+    def morning_after(self, service_date: date, clock: time) -> datetime:
+        """The moment at which it is `clock` on the local morning after the service date."""
+        zone = ZoneInfo(self.city.time_zone)
+        return datetime.combine(service_date + timedelta(days=1), clock, tzinfo=zone)
+
+
+def _seconds(clock: time) -> int:
+    return clock.hour * 3600 + clock.minute * 60 + clock.second
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where everything of one city lies."""
+
+    city_file: Path
+    data: Path
+    catalog: str
+    objects: str
+
+    @property
+    def landing(self) -> Path:
+        """Raw bytes by SHA-256."""
+        return self.data / "landing"
+
+    @property
+    def publish(self) -> Path:
+        """What goes out: the published file, extracts, checks, status."""
+        return self.data / "publish"
+
+    @property
+    def airflow_home(self) -> Path:
+        """Airflow's home for nights that the command line runs."""
+        return self.data / "airflow"
+
+
+def load_settings() -> Settings:
+    """Read the environment. The data folder is `data/<city file's stem>` unless told otherwise."""
+    city_file = Path(os.environ.get("QALA_CITY") or ROOT / "cities" / "almaty.toml").resolve()
+    data = Path(os.environ.get("QALA_DATA") or ROOT / "data").resolve() / city_file.stem
+    return Settings(
+        city_file=city_file,
+        data=data,
+        catalog=os.environ.get("QALA_CATALOG") or str(data / "lake" / "catalog.sqlite"),
+        objects=os.environ.get("QALA_OBJECTS") or str(data / "lake" / "objects"),
+    )
+
+
+def point_to_city(city_file: Path | None) -> None:
+    """Let this process and those it starts use another city file; None changes nothing."""
+    if city_file is not None:
+        os.environ["QALA_CITY"] = str(city_file.resolve())
+
+
+def airflow_environment(settings: Settings) -> dict[str, str]:
+    """The environment of a process that runs Airflow on this city's DAGs, on embedded SQLite."""
+    home = settings.airflow_home
+    return {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "QALA_CITY": str(settings.city_file),
+        "QALA_DATA": str(settings.data.parent),
+    }
+
+
+def load_city(path: Path) -> City:
+    """Read and check a city file.
+
+    Raises `SettingsError` naming the first wrong or missing key by its path in the file.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        near = sorted(p.name for p in path.parent.glob("*.toml")) if path.parent.is_dir() else []
+        hint = f" There are: {', '.join(near)}." if near else ""
+        raise SettingsError(
+            f"City file {path} does not exist.", f"Give an existing one with --city.{hint}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"City file {path} can't be read: {error}.", "Mend the file.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"City file {path} is not TOML: {error}.", "Mend that line.") from None
+    try:
+        return City.model_validate(tree)
+    except ValidationError as error:
+        raise SettingsError(
+            f"City file {path}: " + "; ".join(_complaint(e) for e in error.errors()[:3]) + ".",
+            "docs/add-a-city.md explains every key.",
+        ) from None
+
+
+def _complaint(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"] if part != "[key]")
+    if error["type"] == "missing":
+        return f"`{key}` is missing"
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(error["loc"][:-1])
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        known_text = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
+        return f"`{key}` is an unknown key ({known_text})"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"`{key}`: {message} (found {error['input']!r:.80})"
+
+
+def _known_keys(place: tuple[str | int, ...]) -> list[str]:
+    if not place:
+        return list(City.model_fields)
+    if place[0] == "sources":
+        return list(Source.model_fields)
+    part = City.model_fields[str(place[0])].annotation
+    return list(part.model_fields) if isinstance(part, type) and issubclass(part, _Part) else []

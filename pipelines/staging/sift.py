@@ -1,0 +1,173 @@
+"""Raw rows become typed rows under contract; what breaks a rule goes to quarantine with its name.
+
+Every staging table is sifted here: text is parsed to the contract's types, repeated keys keep
+their first row in the file's order, rules are applied, and nothing is lost: a row is either in
+`rows` or in `quarantine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import dataframely as dy
+import polars as pl
+
+from pipelines.night import SourceVersion
+
+ROW = "row_number"
+TRUE_WORDS = ("1", "true", "yes", "t", "y")
+FALSE_WORDS = ("0", "false", "no", "f", "n")
+
+
+class Quarantine(dy.Schema):
+    """One row per refused row of one version of one source and per rule that it breaks."""
+
+    source_id = dy.String(primary_key=True, description="Source as the city file names it.")
+    version_id = dy.String(primary_key=True, description="Version that the row was read from.")
+    row_number = dy.Int64(
+        primary_key=True, min=1, description="Row in the file, the first after the header is 1."
+    )
+    rule = dy.String(primary_key=True, description="Name of the rule that the row breaks.")
+    row_json = dy.String(description="The row as it was read, as JSON.")
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Rows that keep their contract, and the rest with the rules they break."""
+
+    rows: pl.DataFrame
+    quarantine: pl.DataFrame
+
+    @property
+    def refused(self) -> int:
+        """Number of rows in quarantine (a row that breaks two rules counts once)."""
+        return self.quarantine.get_column(ROW).n_unique()
+
+
+def sift(
+    schema: type[dy.Schema],
+    raw: pl.DataFrame,
+    source: SourceVersion,
+    parsed: Mapping[str, pl.Expr] | None = None,
+    *,
+    read_from: Mapping[str, str] | None = None,
+    references: Mapping[str, pl.Series] | None = None,
+) -> Staged:
+    """Sift raw rows (text or typed columns) into rows under `schema` and quarantine.
+
+    `parsed` gives an expression for a column that the default parser for its type can't read
+    (GTFS times, say); the expression's null where the raw text is not null means *unparsable*,
+    provided the raw frame has a column of that name, or the one that `read_from` names for it.
+    `references` gives the values that a column may take: another makes the row break the rule
+    ``<column>|unknown``. Columns of the contract that the raw frame lacks become null, unknown
+    columns are left out. `source_id` and `version_id` are filled in.
+    """
+    parsed = parsed or {}
+    read_from = read_from or {}
+    numbered = raw.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
+    expressions: list[pl.Expr] = []
+    unparsable: dict[str, str] = {}
+    for name, column in schema.columns().items():
+        if name == "source_id":
+            expressions.append(pl.lit(source.source_id).alias(name))
+        elif name == "version_id":
+            expressions.append(pl.lit(source.version_id).alias(name))
+        elif name in parsed:
+            expressions.append(parsed[name].cast(column.dtype).alias(name))
+            if read_from.get(name, name) in raw.columns:
+                unparsable[name] = read_from.get(name, name)
+        elif name not in raw.columns:
+            expressions.append(pl.lit(None, column.dtype).alias(name))
+        else:
+            expressions.append(_parse(name, raw.schema[name], column.dtype).alias(name))
+            unparsable[name] = name
+    typed = numbered.select(pl.col(ROW), *expressions)
+    failed = {
+        f"{name}|unparsable": _has_value(numbered.get_column(raw_name))
+        & typed.get_column(name).is_null()
+        for name, raw_name in unparsable.items()
+    }
+    for name, known in (references or {}).items():
+        values = typed.get_column(name)
+        failed[f"{name}|unknown"] = values.is_not_null() & ~values.is_in(known.implode())
+    refused_rules = [
+        typed.filter(mask).select(ROW).with_columns(rule=pl.lit(rule))
+        for rule, mask in failed.items()
+        if mask.any()
+    ]
+    if refused_rules:
+        bad = pl.concat(refused_rules).get_column(ROW).unique()
+        typed = typed.filter(~pl.col(ROW).is_in(bad.implode()))
+    rows, broken = _apply_rules(schema, typed)
+    refused_rules.extend(broken)
+    return Staged(rows, _quarantine(numbered, refused_rules, source))
+
+
+def _apply_rules(
+    schema: type[dy.Schema], typed: pl.DataFrame
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Rows that keep every rule, and for the others frames of (row number, rule)."""
+    broken: list[pl.DataFrame] = []
+    key = schema.primary_key()
+    kept = typed.unique(key, keep="first", maintain_order=True) if key else typed
+    if kept.height < typed.height:
+        repeated = typed.join(kept, on=ROW, how="anti")
+        broken.append(repeated.select(ROW).with_columns(rule=pl.lit("primary_key|repeated")))
+    rows, failure = _with_row_number(schema).filter(kept)
+    if len(failure):
+        rules = [c for c in failure.details().columns if c not in (*schema.columns(), ROW)]
+        details = failure.details()
+        broken.extend(
+            details.filter(pl.col(rule).cast(pl.String) == "invalid")
+            .select(ROW)
+            .with_columns(rule=pl.lit(rule))
+            for rule in rules
+        )
+    return rows.sort(ROW).drop(ROW), [frame for frame in broken if frame.height]
+
+
+@cache
+def _with_row_number(schema: type[dy.Schema]) -> type[dy.Schema]:
+    return type(f"{schema.__name__}Row", (schema,), {ROW: dy.Int64()})
+
+
+def _parse(name: str, raw: pl.DataType, target: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if raw != pl.String or target == pl.String:
+        return column.cast(target, strict=False)
+    text = column.str.strip_chars()
+    if target == pl.Date:
+        iso = text.str.to_date("%Y-%m-%d", strict=False)
+        return pl.coalesce(iso, text.str.to_date("%Y%m%d", strict=False))
+    if isinstance(target, pl.Datetime):
+        return text.str.to_datetime(strict=False, time_zone=target.time_zone).cast(target)
+    if target == pl.Boolean:
+        word = text.str.to_lowercase()
+        return pl.when(word.is_in(TRUE_WORDS)).then(True).when(word.is_in(FALSE_WORDS)).then(False)
+    return pl.when(text != "").then(text).cast(target, strict=False)
+
+
+def _has_value(raw: pl.Series) -> pl.Series:
+    present = raw.is_not_null()
+    return present & (raw.str.strip_chars() != "") if raw.dtype == pl.String else present
+
+
+def _quarantine(
+    numbered: pl.DataFrame, broken: list[pl.DataFrame], source: SourceVersion
+) -> pl.DataFrame:
+    if not broken:
+        return Quarantine.create_empty()
+    rules = pl.concat(broken).unique().sort(ROW, "rule")
+    raw = numbered.filter(pl.col(ROW).is_in(rules.get_column(ROW).unique().implode()))
+    raw = raw.select(ROW, row_json=pl.struct(pl.exclude(ROW)).struct.json_encode())
+    return Quarantine.validate(
+        rules.join(raw, on=ROW).select(
+            source_id=pl.lit(source.source_id),
+            version_id=pl.lit(source.version_id),
+            row_number=pl.col(ROW),
+            rule="rule",
+            row_json="row_json",
+        )
+    )

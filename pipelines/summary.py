@@ -1,0 +1,93 @@
+"""The end of a night on the terminal: figures, checks, tables, files, and how long steps took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from pipelines import flow
+from pipelines.settings import City, Settings
+from pipelines.warehouse import ops
+from pipelines.warehouse.lake import Lake, open_lake
+from pipelines.warehouse.publish import open_published
+
+MOST_STEPS = 12  # the longest ones are shown
+HEADLINES = Path(__file__).resolve().parent.parent / "sql" / "views" / "headlines.sql"
+
+
+def print_summary(console: Console, settings: Settings, city: City, service_date: date) -> None:
+    """Print what a night came to, from the published file and `ops.*`."""
+    published = settings.publish / f"{city.city.id}.duckdb"
+    if published.is_file():
+        with open_published(published) as connection:
+            console.print(_figures(connection, service_date))
+            console.print(_checks(connection, service_date))
+            console.print(_tables(connection))
+    with open_lake(settings, read_only=True) as lake:
+        console.print(_steps(lake, service_date))
+    for label, path in _files(settings, city, service_date):
+        console.print(f"{label:<10} {path}", soft_wrap=True, highlight=False)
+
+
+def _figures(connection: duckdb.DuckDBPyConnection, service_date: date) -> Table:
+    table = Table(title=f"Figures of {service_date}", title_justify="left")
+    for column in ("figure", "scope"):
+        table.add_column(column)
+    table.add_column("value", justify="right")
+    table.add_column("mark")
+    rows = connection.execute(HEADLINES.read_text(encoding="utf-8"), [service_date]).fetchall()
+    for figure, scope, value, mark, reason in rows:
+        table.add_row(figure, scope, value if value is not None else f"- ({reason})", mark)
+    return table
+
+
+def _checks(connection: duckdb.DuckDBPyConnection, service_date: date) -> str:
+    row = connection.execute(
+        "SELECT count(*) FILTER (is_passed), count(*) FILTER (NOT is_passed)"
+        " FROM quality.check_results WHERE service_date = ?",
+        [service_date],
+    ).fetchone()
+    passed, failed = row or (0, 0)
+    return f"Checks: {passed} passed, {failed} failed (warnings)"
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> Table:
+    table = Table(title="Published tables", title_justify="left")
+    table.add_column("table")
+    table.add_column("rows", justify="right")
+    rows = connection.execute("SELECT table_name, row_count FROM meta.tables").fetchall()
+    order = {t.name: place for place, t in enumerate(flow.TABLES)}
+    for name, count in sorted(rows, key=lambda row: order[row[0]]):
+        table.add_row(name, f"{count:,}")
+    return table
+
+
+def _steps(lake: Lake, service_date: date) -> Table:
+    steps = lake.read("ops.steps", ops.Steps, "service_date = ?", [service_date])
+    last_run = steps.sort("ended_at").tail(1).get_column("run_id").to_list()
+    steps = steps.filter(pl.col("run_id").is_in(last_run))
+    longest = steps.sort("duration_seconds", descending=True).head(MOST_STEPS)
+    total = steps.get_column("duration_seconds").sum()
+    title = f"Steps: {steps.height} took {total:.1f} s; the longest"
+    table = Table(title=title, title_justify="left")
+    table.add_column("step")
+    table.add_column("outcome")
+    table.add_column("rows", justify="right")
+    table.add_column("seconds", justify="right")
+    for row in longest.iter_rows(named=True):
+        rows = "" if row["row_count"] is None else f"{row['row_count']:,}"
+        table.add_row(row["step"], row["outcome"], rows, f"{row['duration_seconds']:.1f}")
+    return table
+
+
+def _files(settings: Settings, city: City, service_date: date) -> Iterator[tuple[str, Path]]:
+    yield "analysts", settings.publish / f"{city.city.id}.duckdb"
+    yield "extracts", settings.publish / "extracts" / service_date.isoformat()
+    yield "checks", settings.publish / "checks" / f"{service_date.isoformat()}.html"
+    yield "status", settings.publish / "status.json"

@@ -1,0 +1,41 @@
+"""DuckDB's extensions, loaded from the environment's own wheels: nothing is downloaded."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.resources import files
+
+import duckdb
+
+from pipelines.errors import LakeError
+
+EXTENSIONS = ("ducklake", "sqlite_scanner", "postgres_scanner")
+
+
+def load_extensions(
+    connection: duckdb.DuckDBPyConnection, names: tuple[str, ...] = EXTENSIONS
+) -> None:
+    """Load extensions into a connection, and forbid the download of others.
+
+    Raises `LakeError` where an extension's wheel is missing or was made for another DuckDB.
+    """
+    connection.execute("SET autoinstall_known_extensions = false")
+    for name in names:
+        try:
+            package = import_module(f"duckdb_extension_{name}")
+            path = files(package) / "extensions" / f"v{duckdb.__version__}"
+            connection.execute(f"LOAD '{path / f'{name}.duckdb_extension'}'")
+        except (ImportError, duckdb.Error) as error:
+            raise LakeError(
+                f"DuckDB's extension {name} can't be loaded: {error}",
+                f"Install duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}.",
+            ) from error
+
+
+def try_extensions() -> None:
+    """Load every extension once. Raises `LakeError` where one can't be loaded."""
+    connection = duckdb.connect()
+    try:
+        load_extensions(connection)
+    finally:
+        connection.close()

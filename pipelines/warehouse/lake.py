@@ -1,0 +1,344 @@
+"""The lake: DuckLake tables behind one door. Whole partitions are replaced in one transaction.
+
+Embedded, the catalog is a SQLite file and objects lie in a folder; in production the catalog is
+PostgreSQL and objects lie in S3: the same code, two settings. Each commit is a snapshot whose
+message names the run and the code. A commit that meets a locked catalog is tried again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import dataframely as dy
+import duckdb
+import polars as pl
+
+from pipelines.contracts.ddl import comment_sql, create_table_sql, quoted, quoted_text, sql_type
+from pipelines.errors import LakeError
+from pipelines.settings import Settings
+from pipelines.warehouse.extensions import load_extensions
+
+INLINED_ROWS = 1_000  # smaller inserts are kept in the catalog: no file for a handful of rows
+PARTITIONED = ("staging", "marts")  # one file or more for each partition; the rest is small
+COMMIT_TRIES = 12
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 5.0
+_LOCKED = ("database is locked", "conflict", "failed to commit", "could not set lock")
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition of one table: the columns that select it, and the rows that replace it."""
+
+    table: str
+    key: Mapping[str, object]
+    contract: type[dy.Schema]
+    rows: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Added:
+    """Rows for a table that only grows (attempts, steps)."""
+
+    table: str
+    contract: type[dy.Schema]
+    rows: pl.DataFrame
+
+
+@dataclass
+class Lake:
+    """An open lake. Use `open_lake`."""
+
+    connection: duckdb.DuckDBPyConnection
+    catalog: str  # the name under which the catalog is attached
+    run_id: str
+    code_version: str
+    _known: set[str] = field(default_factory=set)
+
+    def write(self, partitions: Sequence[Partition] = (), added: Sequence[Added] = ()) -> None:
+        """Replace whole partitions and add rows in one transaction: all of it, or nothing."""
+        if not partitions and not any(rows.rows.height for rows in added):
+            return
+
+        def write_all() -> None:
+            for partition in partitions:
+                self._replace_one(partition)
+            for rows in added:
+                self._insert(rows.table, rows.contract, rows.rows)
+
+        self._commit(write_all)
+
+    def read(
+        self,
+        table: str,
+        contract: type[dy.Schema],
+        where: str = "true",
+        parameters: Sequence[object] = (),
+    ) -> pl.DataFrame:
+        """Rows of a table, columns and types as in the contract; empty where there is no table."""
+        if not self.exists(table):
+            return contract.create_empty()
+        columns = ", ".join(quoted(name) for name in contract.column_names())
+        rows = self.connection.execute(
+            f"SELECT {columns} FROM {self.address(table)} WHERE {where}",  # noqa: S608  # quoted names
+            list(parameters),
+        ).pl()
+        return rows.cast({name: c.dtype for name, c in contract.columns().items()})
+
+    def read_partitions(
+        self, table: str, contract: type[dy.Schema], keys: Sequence[Mapping[str, object]]
+    ) -> pl.DataFrame:
+        """The rows of some partitions, in no order that may be relied on."""
+        if not keys:
+            return contract.create_empty()
+        return self.read(table, contract, selection(keys))
+
+    def snapshot_id(self) -> int:
+        """Number of the latest snapshot."""
+        row = self.connection.execute(
+            f"SELECT max(snapshot_id) FROM {self.catalog}.snapshots()"  # noqa: S608  # our own name
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    @contextmanager
+    def views(
+        self, selections: Mapping[str, tuple[type[dy.Schema], Sequence[Mapping[str, object]]]]
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection in which each table's name shows the selected partitions alone.
+
+        `selections` give each table's contract and partition keys; without keys, or before the
+        table was ever written, its view is empty.
+        """
+        name = f"views_{next(_names)}"
+        connection = self.connection.cursor()
+        connection.execute(f"ATTACH ':memory:' AS {name}")
+        try:
+            connection.execute(f"USE {name}")
+            for table, (contract, keys) in selections.items():
+                schema, _, short = table.partition(".")
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+                connection.execute(
+                    f"CREATE VIEW {quoted(schema)}.{quoted(short)} AS "
+                    + self._select(table, contract, keys)
+                )
+            yield connection
+        finally:
+            connection.execute("USE memory")
+            connection.execute(f"DETACH {name}")
+            connection.close()
+
+    def _select(
+        self, table: str, contract: type[dy.Schema], keys: Sequence[Mapping[str, object]]
+    ) -> str:
+        columns = contract.columns().items()
+        if not keys or not self.exists(table):
+            empty = (f"NULL::{sql_type(column)} AS {quoted(name)}" for name, column in columns)
+            return f"SELECT {', '.join(empty)} WHERE false"
+        names = ", ".join(quoted(name) for name, _ in columns)
+        return f"SELECT {names} FROM {self.address(table)} WHERE {selection(keys)}"  # noqa: S608  # quoted names
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
+        """The answer to a query on the lake's connection."""
+        return self.connection.execute(sql, list(parameters)).pl()
+
+    def exists(self, table: str) -> bool:
+        """Whether the lake has the table."""
+        if table in self._known:
+            return True
+        schema, _, name = table.partition(".")
+        found = self.connection.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ?"
+            " AND table_name = ?",
+            [self.catalog, schema, name],
+        ).fetchone()
+        if found:
+            self._known.add(table)
+        return found is not None
+
+    def address(self, table: str) -> str:
+        """The table's quoted address in SQL."""
+        schema, _, name = table.partition(".")
+        return f"{self.catalog}.{quoted(schema)}.{quoted(name)}"
+
+    def _replace_one(self, partition: Partition) -> None:
+        self._ensure(partition.table, partition.contract, partition.key)
+        where = " AND ".join(f"{quoted(column)} = ?" for column in partition.key)
+        self.connection.execute(
+            f"DELETE FROM {self.address(partition.table)} WHERE {where}",  # noqa: S608  # quoted names
+            list(partition.key.values()),
+        )
+        if partition.rows.height:
+            self._insert(partition.table, partition.contract, partition.rows)
+
+    def _insert(self, table: str, contract: type[dy.Schema], rows: pl.DataFrame) -> None:
+        self._ensure(table, contract)
+        columns = ", ".join(quoted(name) for name in contract.column_names())
+        self.connection.register("incoming_rows", rows.select(contract.column_names()).to_arrow())
+        try:
+            self.connection.execute(
+                f"INSERT INTO {self.address(table)} ({columns}) SELECT {columns} FROM incoming_rows"  # noqa: S608  # quoted names
+            )
+        finally:
+            self.connection.unregister("incoming_rows")
+
+    def _ensure(
+        self, table: str, contract: type[dy.Schema], key: Mapping[str, object] | None = None
+    ) -> None:
+        if self.exists(table):
+            return
+        schema = table.partition(".")[0]
+        self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{quoted(schema)}")
+        self.connection.execute(create_table_sql(self.address(table), contract))
+        if key and schema in PARTITIONED:
+            by = ", ".join(quoted(column) for column in key)
+            self.connection.execute(f"ALTER TABLE {self.address(table)} SET PARTITIONED BY ({by})")
+        for statement in comment_sql(self.address(table), contract):
+            self.connection.execute(statement)
+        self._known.add(table)
+
+    def _commit(self, write: Callable[[], Result]) -> Result:
+        """Run `write` in a transaction; a locked catalog is waited for with back-off and jitter."""
+        pause = FIRST_PAUSE_SECONDS
+        for attempt in range(1, COMMIT_TRIES + 1):
+            try:
+                self.connection.execute("BEGIN")
+                result = write()
+                self.connection.execute(
+                    f"CALL {self.catalog}.set_commit_message(?, ?, extra_info => ?)",
+                    ["qala", self.run_id, json.dumps({"code_version": self.code_version})],
+                )
+                self.connection.execute("COMMIT")
+            except duckdb.Error as error:
+                self._roll_back()
+                self._known.clear()
+                if not any(word in str(error).lower() for word in _LOCKED):
+                    raise
+                if attempt == COMMIT_TRIES:
+                    raise LakeError(
+                        f"The lake stayed locked through {attempt} tries to commit.",
+                        "Another process is writing: wait for it, or run one night at a time.",
+                    ) from error
+                time.sleep(pause * (0.5 + random.random()))  # noqa: S311  # jitter, not a secret
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            except BaseException:
+                self._roll_back()
+                raise
+            else:
+                return result
+        raise LakeError("The lake could not be written.", "See the log above.")
+
+    def _roll_back(self) -> None:
+        try:
+            self.connection.execute("ROLLBACK")
+        except duckdb.Error:
+            return  # the failed statement had ended the transaction already
+
+
+def selection(keys: Sequence[Mapping[str, object]]) -> str:
+    """SQL that selects partitions by their keys; each column alone first, so files are skipped."""
+    columns = list(keys[0])
+    lists = [
+        f"{quoted(column)} IN ({', '.join(sorted({_literal(key[column]) for key in keys}))})"
+        for column in columns
+    ]
+    if len(columns) > 1:
+        names = ", ".join(quoted(column) for column in columns)
+        rows = sorted(f"({', '.join(_literal(key[c]) for c in columns)})" for key in keys)
+        lists.append(f"({names}) IN ({', '.join(rows)})")
+    return " AND ".join(lists)
+
+
+def _literal(value: object) -> str:
+    return f"DATE '{value}'" if isinstance(value, date) else quoted_text(str(value))
+
+
+@contextmanager
+def open_lake(
+    settings: Settings, *, run_id: str = "", code_version: str = "", read_only: bool = False
+) -> Iterator[Lake]:
+    """Open the city's lake; with `read_only` the lake must exist.
+
+    Raises `LakeError` where the catalog can't be reached or does not exist.
+    """
+    if read_only and _is_file(settings.catalog) and not Path(settings.catalog).exists():
+        raise LakeError(
+            f"There is no lake at {settings.catalog} yet.", "Run a night first: qala nightly."
+        )
+    base = _instance()
+    name = _attached(base, settings, read_only=read_only)
+    connection = base.cursor()
+    try:
+        yield Lake(connection, name, run_id, code_version)
+    finally:
+        connection.close()
+
+
+# One DuckDB instance a process: checking an extension's signature costs 0.3 s, so it is done once.
+# Keyed by process, since a forked child must not use its parent's.
+_instances: dict[int, duckdb.DuckDBPyConnection] = {}
+_catalogs: dict[tuple[int, str, str, bool], str] = {}
+_names = count(1)
+
+
+def _instance() -> duckdb.DuckDBPyConnection:
+    pid = os.getpid()
+    if pid not in _instances:
+        connection = duckdb.connect()
+        load_extensions(connection, ("ducklake", "sqlite_scanner"))
+        _instances[pid] = connection
+    return _instances[pid]
+
+
+def _attached(base: duckdb.DuckDBPyConnection, settings: Settings, *, read_only: bool) -> str:
+    key = (os.getpid(), settings.catalog, settings.objects, read_only)
+    if key not in _catalogs:
+        if not _is_file(settings.catalog):
+            load_extensions(base, ("postgres_scanner",))
+        name = f"lake_{next(_names)}"
+        _attach(base, name, settings, read_only=read_only)
+        _catalogs[key] = name
+    return _catalogs[key]
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection, name: str, settings: Settings, *, read_only: bool
+) -> None:
+    if _is_file(settings.catalog):
+        Path(settings.catalog).parent.mkdir(parents=True, exist_ok=True)
+    if "://" not in settings.objects:
+        Path(settings.objects).mkdir(parents=True, exist_ok=True)
+    catalog = f"sqlite:{settings.catalog}" if _is_file(settings.catalog) else settings.catalog
+    options = f"DATA_PATH {quoted_text(settings.objects)}, DATA_INLINING_ROW_LIMIT {INLINED_ROWS}"
+    if read_only:
+        options += ", READ_ONLY"
+    pause = FIRST_PAUSE_SECONDS
+    for attempt in range(1, COMMIT_TRIES + 1):
+        try:
+            connection.execute(f"ATTACH {quoted_text('ducklake:' + catalog)} AS {name} ({options})")
+        except duckdb.Error as error:
+            locked = any(word in str(error).lower() for word in (*_LOCKED, "already exists"))
+            if not locked or attempt == COMMIT_TRIES:
+                raise LakeError(
+                    f"The lake's catalog {settings.catalog} can't be opened: {error}",
+                    "Check QALA_CATALOG, the disk, and that no other program holds the file.",
+                ) from error
+            time.sleep(pause * (0.5 + random.random()))  # noqa: S311  # jitter, not a secret
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _is_file(catalog: str) -> bool:
+    return not catalog.startswith(("postgres:", "mysql:"))

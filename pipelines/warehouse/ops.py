@@ -1,0 +1,116 @@
+"""What the nights did: `ops.*`. Run times and snapshots live here, never in what goes out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dataframely as dy
+
+from pipelines.contracts.figure import one_of
+
+
+def _instant(description: str) -> dy.Datetime:
+    return dy.Datetime(time_unit="us", time_zone="UTC", description=description)
+
+
+class FetchAttempts(dy.Schema):
+    """One row per attempt at one object of one source."""
+
+    service_date = dy.Date(description="Night that the attempt was made for.")
+    source_id = dy.String(description="Source as the city file names it.")
+    object_name = dy.String(description="Object as the source lists it; empty: the listing failed.")
+    outcome = one_of("new", "unchanged", "failed", description="What came of it.")
+    reason = dy.String(description="Why it failed; empty where it did not.")
+    sha256 = dy.String(description="Hash of the bytes; empty where there are none.")
+    version_id = dy.String(description="Hash of the contents; empty where there are none.")
+    size_bytes = dy.Int64(
+        description="Bytes received; 0 where nothing was.", metadata={"unit": "B"}
+    )
+    etag = dy.String(nullable=True, description="ETag that came with it.")
+    last_modified = dy.String(nullable=True, description="Last-Modified that came with it.")
+    duration_seconds = dy.Float64(description="How long it took.", metadata={"unit": "s"})
+    run_id = dy.String(description="Run of the DAG.")
+    attempted_at = _instant("When the attempt ended.")
+
+
+class NightSources(dy.Schema):
+    """One row per object of a source that governs a night."""
+
+    service_date = dy.Date(primary_key=True, description="The night.")
+    source_id = dy.String(primary_key=True, description="Source as the city file names it.")
+    object_name = dy.String(primary_key=True, description="Object as the source lists it.")
+    version_id = dy.String(description="Version that governs; empty: none ever came.")
+    sha256 = dy.String(description="Hash of the landed bytes; empty: none ever came.")
+    kind = dy.String(description="Kind of source.")
+    mark = dy.String(description="What the source is: measured, modelled, published, synthetic.")
+    is_stale = dy.Bool(description="Whether tonight failed and an earlier version stands in.")
+    good_date = dy.Date(nullable=True, description="Latest night on which the version came good.")
+    reason = dy.String(description="Why tonight's attempt failed; empty where it did not.")
+
+
+class Partitions(dy.Schema):
+    """One row per partition of a table as it stands now."""
+
+    table_name = dy.String(primary_key=True, description="Table.")
+    partition_key = dy.String(primary_key=True, description="Service date, or source/version.")
+    input_hash = dy.String(description="Hash of code, parameters and inputs it was made from.")
+    content_hash = dy.String(description="SHA-256 of the rows as CSV in key order.")
+    row_count = dy.Int64(description="Rows.")
+    refused_count = dy.Int64(description="Rows in quarantine.")
+    run_id = dy.String(description="Run that made it.")
+    built_at = _instant("When it was made.")
+
+
+class Steps(dy.Schema):
+    """One row per step of a night that ran."""
+
+    service_date = dy.Date(description="The night.")
+    run_id = dy.String(description="Run of the DAG.")
+    step = dy.String(description="Step, e.g. build marts.metro_reach.")
+    outcome = dy.String(description="done, unchanged, failed, stale.")
+    row_count = dy.Int64(nullable=True, description="Rows that the step stands for, if any.")
+    duration_seconds = dy.Float64(description="How long it took.", metadata={"unit": "s"})
+    note = dy.String(description="What a reader of the log should know; empty if nothing.")
+    ended_at = _instant("When it ended.")
+
+
+class PublishedPartitions(dy.Schema):
+    """One row per partition that a published night stands on, as it passed the audit."""
+
+    night_date = dy.Date(primary_key=True, description="The night.")
+    table_name = dy.String(primary_key=True, description="Table.")
+    partition_key = dy.String(primary_key=True, description="Service date, or source/version.")
+    content_hash = dy.String(description="Content at the audit.")
+    row_count = dy.Int64(description="Rows at the audit.")
+    snapshot_id = dy.Int64(description="Snapshot of the lake at which it stood so.")
+
+
+class Publications(dy.Schema):
+    """One row per night that was published, as it went out last."""
+
+    service_date = dy.Date(primary_key=True, description="The night.")
+    fingerprint = dy.String(description="Hash of all that went out, and of the code.")
+    file_sha256 = dy.String(description="Hash of the published DuckDB file.")
+    page_sha256 = dy.String(description="Hash of the page of checks.")
+    manifest_sha256 = dy.String(description="Hash of the extracts' manifest.")
+    run_id = dy.String(description="Run of the DAG.")
+    published_at = _instant("When it went out.")
+
+
+class Deliveries(dy.Schema):
+    """One row per file handed over."""
+
+    service_date = dy.Date(description="The night.")
+    file_name = dy.String(description="File, relative to the extract's folder.")
+    target = dy.String(description="Where it went.")
+    sha256 = dy.String(description="Hash of what arrived, read back.")
+    size_bytes = dy.Int64(description="Bytes.", metadata={"unit": "B"})
+    outcome = one_of("delivered", "unchanged", "failed", description="What came of it.")
+    reason = dy.String(description="Why it failed; empty where it did not.")
+    run_id = dy.String(description="Run of the DAG.")
+    delivered_at = _instant("When it was handed over.")
+
+
+def now() -> datetime:
+    """The clock of everything in `ops`."""
+    return datetime.now(UTC)

@@ -1,0 +1,175 @@
+"""The published file: built aside, checked, swapped in by rename. Readers never see half of it.
+
+A plain DuckDB file without extensions, read-only to everybody: one schema a room, comments on
+every table and column. A reader in mid-query keeps the old file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dataframely as dy
+import duckdb
+import polars as pl
+
+from pipelines.contracts.ddl import comment_sql, create_table_sql, quoted, quoted_text
+from pipelines.errors import PublishError
+from pipelines.warehouse.lake import Lake, selection
+
+STORAGE_VERSION = "v1.0.0"  # opens in every DuckDB 1.x and 2.x
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Partitions of a table that go out, as they stood in one snapshot (None: as they are now)."""
+
+    keys: Sequence[Mapping[str, object]]
+    snapshot_id: int | None
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A table of the published file: its contract, and portions of the lake or rows at hand."""
+
+    name: str
+    contract: type[dy.Schema]
+    portions: Sequence[Portion] = ()
+    rows: pl.DataFrame | None = None
+    row_count: int = 0
+
+
+def build_file(lake: Lake, target: Path, tables: Sequence[PublishedTable]) -> Path:
+    """Build the file beside its target, check it and return its path; swap it with `swap_file`.
+
+    Raises `PublishError` where it can't be built, or does not hold what it should.
+    """
+    building = target.with_name(f".{target.stem}.building-{os.getpid()}.duckdb")
+    building.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    name = f"publishing_{os.getpid()}"
+    connection = lake.connection
+    try:
+        connection.execute(
+            f"ATTACH {quoted_text(str(building))} AS {name} (STORAGE_VERSION '{STORAGE_VERSION}')"
+        )
+        try:
+            for table in tables:
+                _write_table(lake, name, table)
+            connection.execute(f"CHECKPOINT {name}")
+        finally:
+            connection.execute(f"DETACH {name}")
+        _check_file(building, tables)
+    except (duckdb.Error, OSError) as error:
+        building.unlink(missing_ok=True)
+        raise PublishError(
+            f"{target.name} could not be built: {error}", "The last published file stays."
+        ) from error
+    except PublishError:
+        building.unlink(missing_ok=True)
+        raise
+    with building.open("rb") as file:
+        os.fsync(file.fileno())
+    building.chmod(0o444)
+    return building
+
+
+def swap_file(building: Path, target: Path) -> None:
+    """Put a built file in its target's place in one step."""
+    building.replace(target)
+
+
+def swap_folder(building: Path, target: Path) -> None:
+    """Put a built folder in its target's place, in one step where the system can exchange names."""
+    if not target.exists():
+        building.replace(target)
+        return
+    if not _exchange(building, target):
+        old = target.with_name(f".{target.name}.old-{os.getpid()}")
+        target.replace(old)
+        building.replace(target)
+        building = old
+    shutil.rmtree(building)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Linux's renameat2(RENAME_EXCHANGE); False where system or file system lacks it."""
+    current_folder, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE (linux/fs.h)
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    names = (os.fsencode(one), os.fsencode(other))
+    return rename(current_folder, names[0], current_folder, names[1], exchange) == 0
+
+
+def _write_table(lake: Lake, database: str, table: PublishedTable) -> None:
+    connection = lake.connection
+    schema, _, name = table.name.partition(".")
+    address = f"{database}.{quoted(schema)}.{quoted(name)}"
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {database}.{quoted(schema)}")
+    connection.execute(create_table_sql(address, table.contract, constraints=True))
+    columns = ", ".join(quoted(column) for column in table.contract.column_names())
+    order = ", ".join(quoted(column) for column in table.contract.primary_key()) or "ALL"
+    if table.rows is not None:
+        rows = table.rows.select(table.contract.column_names())
+        connection.register("rows_to_publish", rows.to_arrow())
+        connection.execute(
+            f"INSERT INTO {address} SELECT {columns} FROM rows_to_publish ORDER BY {order}"  # noqa: S608  # quoted names
+        )
+        connection.unregister("rows_to_publish")
+    elif table.portions:
+        parts = " UNION ALL ".join(
+            f"SELECT {columns} FROM {lake.address(table.name)}"  # noqa: S608  # quoted names
+            + ("" if part.snapshot_id is None else f" AT (VERSION => {part.snapshot_id})")
+            + f" WHERE {selection(part.keys)}"
+            for part in table.portions
+        )
+        connection.execute(f"INSERT INTO {address} FROM ({parts}) ORDER BY {order}")
+    for statement in comment_sql(address, table.contract):
+        connection.execute(statement)
+
+
+def _check_file(path: Path, tables: Sequence[PublishedTable]) -> None:
+    """Open the file as a reader would, and count."""
+    with open_published(path) as connection:
+        for table in tables:
+            schema, _, name = table.name.partition(".")
+            found = connection.execute(
+                f"SELECT count(*) FROM {quoted(schema)}.{quoted(name)}"  # noqa: S608  # quoted names
+            ).fetchone()
+            expected = table.row_count if table.rows is None else table.rows.height
+            if found is None or found[0] != expected:
+                raise PublishError(
+                    f"{table.name} has {found and found[0]} rows in the built file, not {expected}",
+                    "The last published file stays; look for the cause in the log.",
+                )
+
+
+@contextmanager
+def open_published(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A reader's connection to a published file: read-only, and nothing outside it.
+
+    Raises `PublishError` where there is no such file or it can't be opened.
+    """
+    if not path.is_file():
+        raise PublishError(f"Nothing is published at {path} yet.", "Run a night: qala nightly.")
+    try:
+        connection = duckdb.connect(
+            str(path),
+            read_only=True,
+            config={"enable_external_access": "false", "autoinstall_known_extensions": "false"},
+        )
+    except duckdb.Error as error:
+        raise PublishError(
+            f"{path} can't be opened: {error}", "Publish again: qala nightly."
+        ) from error
+    try:
+        yield connection
+    finally:
+        connection.close()

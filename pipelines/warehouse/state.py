@@ -1,0 +1,170 @@
+"""What the lake knows of its own partitions and of the nights: read and written here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import dataframely as dy
+import polars as pl
+
+from pipelines.fingerprint import content_hash, in_key_order
+from pipelines.flow import Table
+from pipelines.warehouse import ops
+from pipelines.warehouse.lake import Added, Lake, Partition
+
+
+@dataclass(frozen=True)
+class Stand:
+    """How one partition of a table stands now."""
+
+    input_hash: str
+    content_hash: str
+    row_count: int
+    refused_count: int
+
+
+@dataclass(frozen=True)
+class Governing:
+    """One object of a source that governs a night."""
+
+    source_id: str
+    object_name: str
+    version_id: str
+    sha256: str
+    kind: str
+    mark: str
+    is_stale: bool
+    good_date: date | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """How a step of a night ended."""
+
+    service_date: date
+    step: str
+    outcome: str
+    row_count: int | None
+    seconds: float
+    note: str
+
+
+def version_key(source_id: str, version_id: str) -> dict[str, object]:
+    """The columns that select one version's partition."""
+    return {"source_id": source_id, "version_id": version_id}
+
+
+def date_key(service_date: date) -> dict[str, object]:
+    """The column that selects one night's partition."""
+    return {"service_date": service_date}
+
+
+def key_text(key: dict[str, object]) -> str:
+    """A partition's key as text: ``2026-11-21`` or ``bus/0f3a...``."""
+    return "/".join(str(value) for value in key.values())
+
+
+def stands(lake: Lake, table: str) -> dict[str, Stand]:
+    """How every partition of a table stands, by its key as text."""
+    rows = lake.read("ops.partitions", ops.Partitions, "table_name = ?", [table])
+    return {
+        row["partition_key"]: Stand(
+            row["input_hash"], row["content_hash"], row["row_count"], row["refused_count"]
+        )
+        for row in rows.iter_rows(named=True)
+    }
+
+
+def written(
+    lake: Lake,
+    table: Table | str,
+    key: dict[str, object],
+    contract: type[dy.Schema],
+    rows: pl.DataFrame,
+    *,
+    input_hash: str,
+    refused_count: int = 0,
+) -> tuple[list[Partition], Stand]:
+    """What replaces one partition, together with the row that says how it then stands."""
+    name = table if isinstance(table, str) else table.name
+    ordered = in_key_order(rows, contract)
+    stand = Stand(input_hash, content_hash(ordered, contract), ordered.height, refused_count)
+    row = pl.DataFrame(
+        {
+            "table_name": [name],
+            "partition_key": [key_text(key)],
+            "input_hash": [stand.input_hash],
+            "content_hash": [stand.content_hash],
+            "row_count": [stand.row_count],
+            "refused_count": [stand.refused_count],
+            "run_id": [lake.run_id],
+            "built_at": [ops.now()],
+        }
+    )
+    stand_key = {"table_name": name, "partition_key": key_text(key)}
+    return [
+        Partition(name, key, contract, ordered),
+        Partition("ops.partitions", stand_key, ops.Partitions, row),
+    ], stand
+
+
+def governing(
+    lake: Lake, service_date: date, kinds: Iterable[str] | None = None
+) -> list[Governing]:
+    """The objects that govern a night, those that have a version, in a stable order."""
+    rows = lake.read("ops.night_sources", ops.NightSources, "service_date = ?", [service_date])
+    wanted = None if kinds is None else set(kinds)
+    return [
+        Governing(**row)
+        for row in rows.drop("service_date").sort("source_id", "object_name").iter_rows(named=True)
+        if wanted is None or row["kind"] in wanted
+    ]
+
+
+def last_good(lake: Lake, source_id: str, service_date: date) -> dict[str, Governing]:
+    """A source's objects by name, as they governed its latest night up to the date."""
+    rows = lake.read(
+        "ops.night_sources",
+        ops.NightSources,
+        "source_id = ? AND service_date <= ? AND version_id <> ''",
+        [source_id, service_date],
+    )
+    if rows.is_empty():
+        return {}
+    latest = rows.filter(pl.col("service_date") == pl.col("service_date").max())
+    return {
+        row["object_name"]: Governing(**row)
+        for row in latest.drop("service_date").iter_rows(named=True)
+    }
+
+
+def night_sources_partition(
+    service_date: date, source_id: str, objects: Sequence[Governing]
+) -> Partition:
+    """What replaces a source's rows of a night."""
+    rows = pl.DataFrame(
+        [{"service_date": service_date, **vars(item)} for item in objects],
+        schema={name: c.dtype for name, c in ops.NightSources.columns().items()},
+    )
+    key = {"service_date": service_date, "source_id": source_id}
+    return Partition("ops.night_sources", key, ops.NightSources, rows)
+
+
+def step_row(run_id: str, report: StepReport) -> Added:
+    """What records that a step ended."""
+    rows = pl.DataFrame(
+        {
+            "service_date": [report.service_date],
+            "run_id": [run_id],
+            "step": [report.step],
+            "outcome": [report.outcome],
+            "row_count": pl.Series([report.row_count], dtype=pl.Int64),
+            "duration_seconds": [round(report.seconds, 3)],
+            "note": [report.note],
+            "ended_at": [ops.now()],
+        }
+    )
+    return Added("ops.steps", ops.Steps, rows)
