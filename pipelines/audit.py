@@ -16,8 +16,9 @@ import polars as pl
 from pipelines import flow
 from pipelines.build import Key, partition_keys
 from pipelines.contracts import load_contract
+from pipelines.contracts.canonical import in_key_order
 from pipelines.errors import QalaError
-from pipelines.fingerprint import ROOT, code_version, digest, in_key_order
+from pipelines.fingerprint import ROOT, code_version, digest
 from pipelines.quality.audit import run_checks
 from pipelines.quality.results import CheckResult, CheckResults, require_passed, results_frame
 from pipelines.quality.suite import audit_tables

@@ -15,7 +15,7 @@ from pipelines import flow
 from pipelines.contracts import load_contract
 from pipelines.errors import ContractError
 from pipelines.fingerprint import ROOT, code_hash, digest
-from pipelines.night import Mark, Night, weakest_mark
+from pipelines.night import Night
 from pipelines.settings import City
 from pipelines.warehouse.lake import Lake, Partition
 from pipelines.warehouse.sql_maker import run_sql_mart
@@ -63,9 +63,16 @@ class Build:
             input_hash = self._input_hash(key)
             stand = before.get(key_text(key))
             if stand is None or stand.input_hash != input_hash:
+                is_new = stand is None
                 made = self._make(key)
                 new, stand = written(
-                    self.lake, self.table, key, self._contract, made, input_hash=input_hash
+                    self.lake,
+                    self.table,
+                    key,
+                    self._contract,
+                    made,
+                    input_hash=input_hash,
+                    is_new=is_new,
                 )
                 partitions.extend(new)
                 computed += 1
@@ -115,16 +122,7 @@ class Build:
         day = key["service_date"]
         if not isinstance(day, date):
             raise TypeError(f"{self.table.name}: {day!r} is no service date")
-        marks: set[Mark] = {self.city.sources[s.source_id].mark for s in self._sources}
-        return Night(
-            city_id=self.city.city.id,
-            city_name=self.city.city.name,
-            service_date=day,
-            day_type=self.city.day_type(day),
-            time_zone=self.city.city.time_zone,
-            window=self.city.window(),
-            mark=weakest_mark(marks),
-        )
+        return self.city.night(day, (source.source_id for source in self._sources))
 
     def _make(self, key: Key) -> pl.DataFrame:
         frames = {flow.table(name).short_name: self._frame(name, key) for name in self.table.reads}

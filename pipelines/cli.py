@@ -84,8 +84,8 @@ def sql(
     city: CityOption = None,
 ) -> None:
     """Ask the published file, read-only."""
-    from pipelines.shell import open_shell, run_query
     from pipelines.warehouse.publish import open_published
+    from pipelines.warehouse.shell import open_shell, run_query
 
     settings, city_file = _city(city)
     with open_published(settings.publish / f"{city_file.city.id}.duckdb") as connection:

@@ -140,7 +140,7 @@ def look_at_lake(settings: Settings) -> Iterator[Finding]:
     with open_lake(settings, read_only=True) as lake:
         nights = lake.read("ops.publications", ops.Publications)
     latest = nights.get_column("service_date").max()
-    yield Finding("lake", f"{nights.height} nights published, the latest {latest or 'none'}")
+    yield Finding("lake", f"{nights.height} nights published, the latest {latest!s}")
 
 
 LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (

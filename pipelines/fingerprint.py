@@ -1,4 +1,4 @@
-"""Hashes that decide whether a table must be made again, and whether two nights are the same."""
+"""Hashes of code and parameters: they decide whether a table must be made again."""
 
 from __future__ import annotations
 
@@ -10,36 +10,9 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-import dataframely as dy
-import polars as pl
-
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
 _LIBRARIES = ("polars", "duckdb", "shapely", "numpy", "scipy", "gtfs-kit")
-
-
-def content_hash(rows: pl.DataFrame, contract: type[dy.Schema]) -> str:
-    """SHA-256 of the rows as CSV: key order, the contract's columns, shortest exact numbers.
-
-    Anyone can compute it from an extract's CSV file: the bytes are the same.
-    """
-    return hashlib.sha256(canonical_csv(rows, contract)).hexdigest()
-
-
-def canonical_csv(rows: pl.DataFrame, contract: type[dy.Schema]) -> bytes:
-    """The rows as RFC 4180 CSV (UTF-8, LF, header; null is nothing, empty text is ``""``)."""
-    text = in_key_order(rows, contract).select(
-        [
-            pl.col(name).bin.encode("hex") if column.dtype == pl.Binary else pl.col(name)
-            for name, column in contract.columns().items()
-        ]
-    )
-    return text.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ").encode()
-
-
-def in_key_order(rows: pl.DataFrame, contract: type[dy.Schema]) -> pl.DataFrame:
-    """Rows sorted by the contract's key (by all columns where it has none)."""
-    return rows.sort(contract.primary_key() or contract.column_names(), nulls_last=False)
 
 
 def digest(*parts: object) -> str:

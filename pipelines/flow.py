@@ -21,11 +21,16 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class SourceKind:
-    """A kind of source: its parser (bytes to raw frames) and the DAG's task group it belongs to."""
+    """A kind of source: its parser (bytes to raw frames) and the DAG's task group it belongs to.
+
+    A kind that `is_screened` may bring personal data: its parser sees each object before a byte
+    of it is landed, and what it refuses is never stored.
+    """
 
     name: str
     group: Literal["gtfs", "fleet", "traffic", "reference"]
     parse: str  # dotted path of parse_<kind>(payload, source) -> {raw frame name: frame}
+    is_screened: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,9 @@ SOURCE_KINDS = (
     SourceKind("fleet", "fleet", "pipelines.sources.fleet.parse:parse_fleet"),
     SourceKind("count_stations", "traffic", "pipelines.sources.traffic.parse:parse_table"),
     SourceKind("traffic_counts", "traffic", "pipelines.sources.traffic.parse:parse_table"),
-    SourceKind("passages", "traffic", "pipelines.sources.traffic.parse:parse_passages"),
+    SourceKind(
+        "passages", "traffic", "pipelines.sources.traffic.parse:parse_passages", is_screened=True
+    ),
     SourceKind("read_audits", "traffic", "pipelines.sources.traffic.parse:parse_table"),
     SourceKind("population", "reference", "pipelines.sources.population.parse:parse_population"),
     SourceKind("districts", "reference", "pipelines.sources.districts.parse:parse_districts"),
@@ -101,6 +108,7 @@ _PEOPLE = ("staging.population_cells", "staging.districts")
 TABLES = (
     # Staging: GTFS names verbatim, one partition per feed version.
     Table("staging.feed_versions", _GTFS, source="gtfs", by="version", published=True),
+    Table("staging.feed_notices", _GTFS, source="gtfs", by="version", published=True),
     Table("staging.agency", _GTFS, source="gtfs", by="version"),
     Table("staging.stops", _GTFS, source="gtfs", by="version", published=True),
     Table("staging.routes", _GTFS, source="gtfs", by="version", published=True),
@@ -150,12 +158,16 @@ TABLES = (
             "staging.stops",
             "staging.stop_times",
             "staging.shapes",
+            "staging.frequencies",
+            "staging.feed_versions",
         ),
         by="version",
     ),
     # Marts: figures, one partition per service date.
     Table("marts.route_stats", reads=("marts.trip_stats", "staging.service_dates"), extract=True),
-    Table("marts.stop_stats", reads=(*_SERVICE, "staging.stops"), extract=True),
+    Table(
+        "marts.stop_stats", reads=(*_SERVICE, "staging.stops", "staging.frequencies"), extract=True
+    ),
     Table(
         "marts.metro_reach",
         reads=(*_SERVICE, "staging.routes", "staging.stops", *_PEOPLE),

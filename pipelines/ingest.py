@@ -58,13 +58,37 @@ def known_objects(lake: Lake, source_id: str) -> dict[str, Known]:
 def fetch(
     settings: Settings, city: City, source_id: str, service_date: date, known: Mapping[str, Known]
 ) -> list[Fetched]:
-    """Fetch a source's objects into landing."""
+    """Fetch a source's objects into landing; those of a screened kind are looked at first."""
+    source = city.sources[source_id]
+    kind = flow.source_kind(source.kind)
+
+    def screen(object_name: str, payload: bytes) -> None:
+        version = describe_version(city, source_id, object_name, version_id="")
+        flow.load_function(kind.parse)(payload, version)
+
     return fetch_source(
-        city.sources[source_id],
+        source,
         settings.city_file.parent,
         service_date,
         known,
         Landing(settings.landing),
+        screen=screen if kind.is_screened else None,
+    )
+
+
+def describe_version(
+    city: City, source_id: str, object_name: str, version_id: str
+) -> SourceVersion:
+    """What the city file tells parsers and stagers of one object of a source."""
+    source = city.sources[source_id]
+    return SourceVersion(
+        source_id=source_id,
+        version_id=version_id,
+        object_name=object_name,
+        format=source.format,
+        time_zone=source.time_zone or city.city.time_zone,
+        columns=source.columns,
+        terms=source.terms,
     )
 
 
@@ -149,14 +173,8 @@ class Load:
     def _stage(self, attempt: Fetched) -> None:
         """Parse and sift one version into every staging table that lacks it."""
         source = self.source
-        version = SourceVersion(
-            source_id=self.source_id,
-            version_id=attempt.version_id,
-            object_name=attempt.object_name,
-            format=source.format,
-            time_zone=source.time_zone or self.city.city.time_zone,
-            columns=source.columns,
-            terms=source.terms,
+        version = describe_version(
+            self.city, self.source_id, attempt.object_name, attempt.version_id
         )
         key = version_key(self.source_id, attempt.version_id)
         parser = flow.source_kind(source.kind).parse
@@ -210,6 +228,7 @@ class Load:
     def _keep(
         self, table: flow.Table, key: dict[str, object], staged: Staged, input_hash: str
     ) -> None:
+        known = self._stands[table.name]
         partitions, stand = written(
             self.lake,
             table,
@@ -218,6 +237,7 @@ class Load:
             staged.rows,
             input_hash=input_hash,
             refused_count=staged.refused,
+            is_new=key_text(key) not in known,
         )
         self._waiting.extend(partitions)
         refused = f"quarantine.{table.short_name}"
@@ -226,7 +246,7 @@ class Load:
         self._waiting_rows += staged.rows.height
         self.staged_rows += stand.row_count
         self.computed += 1
-        self._stands[table.name][key_text(key)] = stand
+        known[key_text(key)] = stand
         if self._waiting_rows > ROWS_A_COMMIT:
             self._flush()
 

@@ -266,8 +266,8 @@ class Publication:
     def _build_page(self) -> Path:
         building = self.page.with_name(f".{self.page.stem}.building-{os.getpid()}.html")
         building.parent.mkdir(parents=True, exist_ok=True)
-        facts = {"city": self.city.city.name, "service date": self.service_date.isoformat()}
-        building.write_text(render_checks_page(self.checks, facts), encoding="utf-8")
+        night = self.city.night(self.service_date, (s.source_id for s in self.night.sources))
+        building.write_text(render_checks_page(self.checks, night), encoding="utf-8")
         return building
 
     def _tables_out(self) -> list[PublishedTable]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -29,7 +30,7 @@ from pydantic import (
 
 from pipelines import flow
 from pipelines.errors import SettingsError
-from pipelines.night import DayType, Mark, Window
+from pipelines.night import DayType, Mark, Night, Window, weakest_mark
 
 ROOT = Path(__file__).resolve().parent.parent
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -145,6 +146,19 @@ class City(_Part):
         if day in self.city.holidays:
             return "holiday"
         return "saturday" if day.weekday() == 5 else "sunday" if day.weekday() == 6 else "weekday"
+
+    def night(self, service_date: date, source_ids: Iterable[str]) -> Night:
+        """What a maker is told of a night that stands on these sources."""
+        marks: set[Mark] = {self.sources[source_id].mark for source_id in source_ids}
+        return Night(
+            city_id=self.city.id,
+            city_name=self.city.name,
+            service_date=service_date,
+            day_type=self.day_type(service_date),
+            time_zone=self.city.time_zone,
+            window=self.window(),
+            mark=weakest_mark(marks),
+        )
 
     def window(self) -> Window:
         """The departure window in seconds after the service day's start."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import polars as pl
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +14,7 @@ from pipelines import flow
 from pipelines.settings import City, Settings
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake, open_lake
-from pipelines.warehouse.publish import open_published
+from pipelines.warehouse.publish import Connection, open_published
 
 MOST_STEPS = 12  # the longest ones are shown
 HEADLINES = Path(__file__).resolve().parent.parent / "sql" / "views" / "headlines.sql"
@@ -35,7 +34,7 @@ def print_summary(console: Console, settings: Settings, city: City, service_date
         console.print(f"{label:<10} {path}", soft_wrap=True, highlight=False)
 
 
-def _figures(connection: duckdb.DuckDBPyConnection, service_date: date) -> Table:
+def _figures(connection: Connection, service_date: date) -> Table:
     table = Table(title=f"Figures of {service_date}", title_justify="left")
     for column in ("figure", "scope"):
         table.add_column(column)
@@ -47,7 +46,7 @@ def _figures(connection: duckdb.DuckDBPyConnection, service_date: date) -> Table
     return table
 
 
-def _checks(connection: duckdb.DuckDBPyConnection, service_date: date) -> str:
+def _checks(connection: Connection, service_date: date) -> str:
     row = connection.execute(
         "SELECT count(*) FILTER (is_passed), count(*) FILTER (NOT is_passed)"
         " FROM quality.check_results WHERE service_date = ?",
@@ -57,7 +56,7 @@ def _checks(connection: duckdb.DuckDBPyConnection, service_date: date) -> str:
     return f"Checks: {passed} passed, {failed} failed (warnings)"
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> Table:
+def _tables(connection: Connection) -> Table:
     table = Table(title="Published tables", title_justify="left")
     table.add_column("table")
     table.add_column("rows", justify="right")

@@ -16,7 +16,7 @@ import polars as pl
 import xlsxwriter
 
 from pipelines.contracts import grain, unit
-from pipelines.fingerprint import canonical_csv, in_key_order
+from pipelines.contracts.canonical import canonical_csv, in_key_order
 
 FORMATS = ("csv", "parquet", "xlsx")
 MADE_AT = datetime(2000, 1, 1)  # noqa: DTZ001  # a constant in the file's properties, no instant

@@ -30,9 +30,9 @@ from pipelines.warehouse.extensions import load_extensions
 
 INLINED_ROWS = 1_000  # smaller inserts are kept in the catalog: no file for a handful of rows
 PARTITIONED = ("staging", "marts")  # one file or more for each partition; the rest is small
-COMMIT_TRIES = 12
+COMMIT_TRIES = 60
 FIRST_PAUSE_SECONDS = 0.05
-LONGEST_PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 0.5
 _LOCKED = ("database is locked", "conflict", "failed to commit", "could not set lock")
 
 Result = TypeVar("Result")
@@ -46,6 +46,7 @@ class Partition:
     key: Mapping[str, object]
     contract: type[dy.Schema]
     rows: pl.DataFrame
+    is_new: bool = False  # nothing to delete first: deleting costs a look at the table's files
 
 
 @dataclass(frozen=True)
@@ -174,13 +175,17 @@ class Lake:
 
     def _replace_one(self, partition: Partition) -> None:
         self._ensure(partition.table, partition.contract, partition.key)
+        if not partition.is_new:
+            self._delete(partition)
+        if partition.rows.height:
+            self._insert(partition.table, partition.contract, partition.rows)
+
+    def _delete(self, partition: Partition) -> None:
         where = " AND ".join(f"{quoted(column)} = ?" for column in partition.key)
         self.connection.execute(
             f"DELETE FROM {self.address(partition.table)} WHERE {where}",  # noqa: S608  # quoted names
             list(partition.key.values()),
         )
-        if partition.rows.height:
-            self._insert(partition.table, partition.contract, partition.rows)
 
     def _insert(self, table: str, contract: type[dy.Schema], rows: pl.DataFrame) -> None:
         self._ensure(table, contract)

@@ -22,6 +22,7 @@ from pipelines.contracts.ddl import comment_sql, create_table_sql, quoted, quote
 from pipelines.errors import PublishError
 from pipelines.warehouse.lake import Lake, selection
 
+Connection = duckdb.DuckDBPyConnection
 STORAGE_VERSION = "v1.0.0"  # opens in every DuckDB 1.x and 2.x
 
 
@@ -105,7 +106,8 @@ def _exchange(one: Path, other: Path) -> bool:
     except (AttributeError, OSError):
         return False
     names = (os.fsencode(one), os.fsencode(other))
-    return rename(current_folder, names[0], current_folder, names[1], exchange) == 0
+    failed: int = rename(current_folder, names[0], current_folder, names[1], exchange)
+    return failed == 0
 
 
 def _write_table(lake: Lake, database: str, table: PublishedTable) -> None:
@@ -152,7 +154,7 @@ def _check_file(path: Path, tables: Sequence[PublishedTable]) -> None:
 
 
 @contextmanager
-def open_published(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_published(path: Path) -> Iterator[Connection]:
     """A reader's connection to a published file: read-only, and nothing outside it.
 
     Raises `PublishError` where there is no such file or it can't be opened.

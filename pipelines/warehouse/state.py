@@ -9,7 +9,7 @@ from datetime import date
 import dataframely as dy
 import polars as pl
 
-from pipelines.fingerprint import content_hash, in_key_order
+from pipelines.contracts.canonical import content_hash, in_key_order
 from pipelines.flow import Table
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Added, Lake, Partition
@@ -87,8 +87,12 @@ def written(
     *,
     input_hash: str,
     refused_count: int = 0,
+    is_new: bool = False,
 ) -> tuple[list[Partition], Stand]:
-    """What replaces one partition, together with the row that says how it then stands."""
+    """What replaces one partition, together with the row that says how it then stands.
+
+    `is_new` says that the lake has never held the partition.
+    """
     name = table if isinstance(table, str) else table.name
     ordered = in_key_order(rows, contract)
     stand = Stand(input_hash, content_hash(ordered, contract), ordered.height, refused_count)
@@ -106,8 +110,8 @@ def written(
     )
     stand_key = {"table_name": name, "partition_key": key_text(key)}
     return [
-        Partition(name, key, contract, ordered),
-        Partition("ops.partitions", stand_key, ops.Partitions, row),
+        Partition(name, key, contract, ordered, is_new=is_new),
+        Partition("ops.partitions", stand_key, ops.Partitions, row, is_new=is_new),
     ], stand
 
 

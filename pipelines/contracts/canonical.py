@@ -1,0 +1,33 @@
+"""Rows in one canonical form: two tables are the same when this form is (docs/decisions/0006)."""
+
+from __future__ import annotations
+
+import hashlib
+
+import dataframely as dy
+import polars as pl
+
+
+def content_hash(ordered: pl.DataFrame, contract: type[dy.Schema]) -> str:
+    """SHA-256 of the rows as CSV: key order, the contract's columns, shortest exact numbers.
+
+    `ordered` comes from `in_key_order`. Anyone can compute the hash from an extract's CSV file:
+    the bytes are the same.
+    """
+    return hashlib.sha256(canonical_csv(ordered, contract)).hexdigest()
+
+
+def canonical_csv(ordered: pl.DataFrame, contract: type[dy.Schema]) -> bytes:
+    """The rows as CSV (UTF-8, LF, header; null is nothing, empty text is ``""``)."""
+    text = ordered.select(
+        [
+            pl.col(name).bin.encode("hex") if column.dtype == pl.Binary else pl.col(name)
+            for name, column in contract.columns().items()
+        ]
+    )
+    return text.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ").encode()
+
+
+def in_key_order(rows: pl.DataFrame, contract: type[dy.Schema]) -> pl.DataFrame:
+    """Rows sorted by the contract's key (by all columns where it has none)."""
+    return rows.sort(contract.primary_key() or contract.column_names(), nulls_last=False)

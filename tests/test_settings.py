@@ -1,0 +1,115 @@
+"""The city file: what it says, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import SettingsError
+from pipelines.settings import ROOT, City, load_city, load_settings
+
+LEAST = """
+[city]
+id = "toy"
+name = "Toytown"
+time_zone = "Asia/Almaty"
+
+[sources.feed]
+kind = "gtfs"
+address = "feed.zip"
+format = "zip"
+mark = "measured"
+"""
+
+
+def city_of(folder: Path, text: str) -> City:
+    path = folder / "toy.toml"
+    path.write_text(text)
+    return load_city(path)
+
+
+def test_defaults_of_the_least_city_file(tmp_path: Path) -> None:
+    city = city_of(tmp_path, LEAST)
+    assert city.schedule.hour == time(3)
+    assert city.window().label == "07:00-09:00"
+    assert not city.sources["feed"].critical
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "said"),
+    [
+        ("adress", "address", "`sources.feed.adress` is an unknown key (did you mean `address`?)"),
+        ('id = "Toy City"', 'id = "toy"', "`city.id`: "),
+        ('"Asia/Almatty"', '"Asia/Almaty"', "`city.time_zone`: 'Asia/Almatty' is no time zone"),
+        ('kind = "gtsf"', 'kind = "gtfs"', "`sources.feed.kind`: "),
+        ('mark = "true"', 'mark = "measured"', "`sources.feed.mark`: "),
+        ("", 'name = "Toytown"', "`city.name` is missing"),
+        ("[citty]", "[city]", "`citty` is an unknown key (did you mean `city`?)"),
+        ("[city", "[city]", "is not TOML"),
+    ],
+)
+def test_a_wrong_key_is_named_by_its_path(
+    tmp_path: Path, wrong: str, right: str, said: str
+) -> None:
+    assert right in LEAST
+    with pytest.raises(SettingsError) as raised:
+        city_of(tmp_path, LEAST.replace(right, wrong))
+    assert said in str(raised.value)
+    assert str(tmp_path / "toy.toml") in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ('[departure_window]\nstart = "09:00"\nend = "07:00"', "end must be later than start"),
+        ('[schedule]\nhour = "06:00"\ncut_off = "05:00"', "cut_off must not be earlier"),
+        ('[schedule]\nhour = "6 o\'clock"', "is no time of day; write it as 'HH:MM'"),
+    ],
+)
+def test_times_that_make_no_sense(tmp_path: Path, part: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=r"toy\.toml") as raised:
+        city_of(tmp_path, LEAST + part)
+    assert said in str(raised.value)
+
+
+def test_a_missing_city_file_names_those_there_are() -> None:
+    with pytest.raises(SettingsError, match=r"almaty\.toml"):
+        load_city(ROOT / "cities" / "nowhere.toml")
+
+
+def test_day_types() -> None:
+    almaty = load_city(ROOT / "cities" / "almaty.toml")
+    assert almaty.day_type(date(2026, 11, 20)) == "weekday"
+    assert almaty.day_type(date(2026, 11, 21)) == "saturday"
+    assert almaty.day_type(date(2026, 11, 22)) == "sunday"
+    assert almaty.day_type(date(2026, 12, 16)) == "holiday"
+
+
+def test_reference_days_are_second_tuesdays_that_are_no_holidays() -> None:
+    almaty = load_city(ROOT / "cities" / "almaty.toml")
+    days = almaty.reference_days(date(2026, 11, 21))
+    assert len(days) == 13
+    assert days[0] == date(2026, 10, 13)
+    assert days[-1] == date(2025, 10, 14)
+    assert all(day.weekday() == 1 and 8 <= day.day <= 14 for day in days)
+    holiday = almaty.model_copy(
+        update={"city": almaty.city.model_copy(update={"holidays": (date(2026, 10, 13),)})}
+    )
+    assert holiday.reference_days(date(2026, 11, 21))[0] == date(2026, 10, 20)
+
+
+def test_the_morning_after_is_local(tmp_path: Path) -> None:
+    city = city_of(tmp_path, LEAST)
+    moment = city.morning_after(date(2024, 2, 29), city.schedule.hour)
+    assert moment.isoformat() == "2024-03-01T03:00:00+05:00"  # the night Almaty left UTC+6
+
+
+def test_data_lies_in_a_folder_of_the_city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QALA_CITY", str(tmp_path / "toy.toml"))
+    monkeypatch.setenv("QALA_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("QALA_CATALOG", raising=False)
+    settings = load_settings()
+    assert settings.data == tmp_path / "data" / "toy"
+    assert settings.catalog == str(tmp_path / "data" / "toy" / "lake" / "catalog.sqlite")
