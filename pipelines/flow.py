@@ -86,15 +86,15 @@ class Table:
         return self.module or f"pipelines.{self.name}"
 
 
+_TRAFFIC_PARSE = "pipelines.sources.traffic.parse"
+
 SOURCE_KINDS = (
     SourceKind("gtfs", "gtfs", "pipelines.sources.gtfs.parse:parse_gtfs"),
     SourceKind("fleet", "fleet", "pipelines.sources.fleet.parse:parse_fleet"),
-    SourceKind("count_stations", "traffic", "pipelines.sources.traffic.parse:parse_table"),
-    SourceKind("traffic_counts", "traffic", "pipelines.sources.traffic.parse:parse_table"),
-    SourceKind(
-        "passages", "traffic", "pipelines.sources.traffic.parse:parse_passages", is_screened=True
-    ),
-    SourceKind("read_audits", "traffic", "pipelines.sources.traffic.parse:parse_table"),
+    SourceKind("count_stations", "traffic", f"{_TRAFFIC_PARSE}:parse_count_stations"),
+    SourceKind("traffic_counts", "traffic", f"{_TRAFFIC_PARSE}:parse_traffic_counts"),
+    SourceKind("passages", "traffic", f"{_TRAFFIC_PARSE}:parse_passages", is_screened=True),
+    SourceKind("read_audits", "traffic", f"{_TRAFFIC_PARSE}:parse_read_audits"),
     SourceKind("population", "reference", "pipelines.sources.population.parse:parse_population"),
     SourceKind("districts", "reference", "pipelines.sources.districts.parse:parse_districts"),
     SourceKind("commitments", "reference", "pipelines.sources.commitments.parse:parse_commitments"),

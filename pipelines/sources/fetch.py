@@ -32,6 +32,9 @@ ARCHIVES = frozenset({"zip", "almaty_metro"})  # formats whose folder is one obj
 USER_AGENT = "qala (nightly public transport figures)"
 
 
+Screen = Callable[[str, bytes], object]
+
+
 @dataclass(frozen=True)
 class Known:
     """What is known of an object from its last good fetch."""
@@ -84,20 +87,27 @@ def fetch_source(
     service_date: date,
     known: Mapping[str, Known],
     landing: Landing,
+    *,
+    screen: Screen | None = None,
 ) -> list[Fetched]:
     """Fetch every object that a source lists for a night.
 
-    `folder` is where relative paths start (the city file's). Never raises for a bad source: a
-    listing that fails is one outcome with an empty object name.
+    `folder` is where relative paths start (the city file's). `screen` sees an object's name and
+    bytes before they are landed, and raises `SourceError` to refuse them. Never raises for a bad
+    source: a listing that fails is one outcome with an empty object name.
     """
     try:
         candidates = list(_list_objects(source, folder, service_date, known))
     except SourceError as error:
         return [Fetched("", "failed", reason=str(error))]
-    return [_attempt(candidate, known.get(candidate.name), landing) for candidate in candidates]
+    return [
+        _attempt(candidate, known.get(candidate.name), landing, screen) for candidate in candidates
+    ]
 
 
-def _attempt(candidate: _Candidate, known: Known | None, landing: Landing) -> Fetched:
+def _attempt(
+    candidate: _Candidate, known: Known | None, landing: Landing, screen: Screen | None
+) -> Fetched:
     started = time.monotonic()
     if known and candidate.etag and candidate.etag == known.etag and landing.has(known.sha256):
         return _unchanged(candidate.name, known, started)
@@ -108,6 +118,8 @@ def _attempt(candidate: _Candidate, known: Known | None, landing: Landing) -> Fe
         payload = body.payload or b""
         if not payload:
             raise SourceError(f"{candidate.name} is empty.", "Ask its owner for the file.")
+        if screen is not None:
+            screen(candidate.name, payload)
         sha256 = landing.write(payload)
     except (SourceError, OSError) as error:
         return Fetched(

@@ -13,6 +13,7 @@ from functools import cache
 
 import dataframely as dy
 import polars as pl
+from polars import selectors as cs
 
 from pipelines.night import SourceVersion
 
@@ -161,7 +162,8 @@ def _quarantine(
         return Quarantine.create_empty()
     rules = pl.concat(broken).unique().sort(ROW, "rule")
     raw = numbered.filter(pl.col(ROW).is_in(rules.get_column(ROW).unique().implode()))
-    raw = raw.select(ROW, row_json=pl.struct(pl.exclude(ROW)).struct.json_encode())
+    told = cs.all() - cs.by_name(ROW) - cs.binary()  # bytes have no place in JSON
+    raw = raw.select(ROW, row_json=pl.struct(told).struct.json_encode())
     return Quarantine.validate(
         rules.join(raw, on=ROW).select(
             source_id=pl.lit(source.source_id),
