@@ -23,7 +23,7 @@ from pipelines.quality.audit import run_checks
 from pipelines.quality.results import CheckResult, CheckResults, require_passed, results_frame
 from pipelines.quality.suite import audit_tables
 from pipelines.settings import City
-from pipelines.warehouse.lake import Lake
+from pipelines.warehouse.lake import Lake, Selection
 from pipelines.warehouse.state import (
     Governing,
     Stand,
@@ -74,6 +74,10 @@ class NightTables:
             if (stand := self.stands[name].get(text))
         ]
 
+    def row_count(self, table: str) -> int:
+        """Rows of a table that the night stands on."""
+        return sum(rows for name, _, _, rows in self.contents if name == table)
+
     def missing(self) -> list[str]:
         """Figures of the service date that no step has made."""
         here = key_text(date_key(self.service_date))
@@ -121,9 +125,10 @@ def audit_night(lake: Lake, city: City, service_date: date) -> tuple[str, int, s
 
 
 def _run_checks(lake: Lake, night: NightTables, kinds: frozenset[str]) -> pl.DataFrame:
-    selections = {
-        table.name: (load_contract(table), night.keys[table.name]) for table in flow.TABLES
-    }
+    selections = [
+        Selection(t.name, load_contract(t), night.keys[t.name], night.row_count(t.name))
+        for t in flow.TABLES
+    ]
     with lake.views(selections) as connection:
         tables = audit_tables(flow.TABLES, EXPECTATIONS, kinds)
         return results_frame(run_checks(connection, tables, night.service_date))

@@ -7,9 +7,13 @@ vehicles of which two run on diesel, two cordon stations and one on the ring, tw
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+from pipelines import flow, run
+from pipelines.errors import QalaError
 from tests.toy_feeds import toy_feed
 
 CITY = """\
@@ -156,4 +160,56 @@ def write_traffic(folder: Path) -> None:
     (folder / "audits.csv").write_text("\n".join(audits) + "\n")
 
 
-COMMITMENTS = ""
+COMMITMENTS = """\
+[[commitment]]
+id = "no-diesel"
+rank = 1
+source = "Toytown council"
+sentence = "No diesel buses after 2025."
+indicator = "Diesel vehicles in service"
+unit = "vehicles"
+direction = "falling"
+target = 0
+target_comparison = "at most"
+deadline = 2025-12-31
+
+[commitment.figure]
+table = "marts.diesel_phase_out"
+column = "vehicle_count"
+share_column = "vehicle_share"
+where = { fuel_type = "diesel", status_scope = "in service", service_scope = "city and suburban" }
+scope = "vehicles in service"
+"""
+
+
+def run_night(key: str, run_id: str = "by hand") -> dict[str, run.Report | QalaError]:
+    """A night's steps in order, as tasks call them; what a step says, or the error it ends with.
+
+    A step is left out when one before it that it needs has failed, as in the DAG.
+    """
+    told: dict[str, run.Report | QalaError] = {}
+
+    def step(name: str, call: Callable[[], run.Report]) -> None:
+        try:
+            told[name] = call()
+        except QalaError as error:
+            told[name] = error
+
+    for group in ("gtfs", "fleet", "traffic", "reference"):
+        for source_id in run.source_ids(group):
+            fetched = run.fetch(source_id, key, run_id)
+            told[f"fetch {source_id}"] = fetched
+            step(f"load {source_id}", partial(run.load, source_id, fetched, key, run_id))
+    for mart in flow.marts():
+        if not _failed(told):
+            step(f"build {mart.name}", partial(run.build, mart.name, key, run_id))
+    for name, call in (("audit", run.audit), ("publish", run.publish)):
+        if not _failed(told):
+            step(name, partial(call, key, run_id))
+    published = "publish" in told and not _failed(told)
+    step("close", partial(run.close, key, run_id, published=published))
+    return told
+
+
+def _failed(told: dict[str, run.Report | QalaError]) -> bool:
+    return any(isinstance(report, QalaError) for report in told.values())

@@ -14,7 +14,14 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import date
 from types import MappingProxyType
+
+import polars as pl
+
+from pipelines.night import Night, SourceVersion, Window
+from pipelines.sources.gtfs.parse import parse_gtfs
+from pipelines.staging import gtfs
 
 WEDNESDAY = "2026-11-18"
 SUNDAY = "2026-11-22"
@@ -96,3 +103,38 @@ def toy_feed(folder: str = "", **overrides: str | bytes | None) -> bytes:
             if text is not None:
                 archive.writestr(f"{folder}{name}.txt", text)
     return out.getvalue()
+
+
+STAGED = (
+    "feed_versions",
+    "feed_notices",
+    "agency",
+    "stops",
+    "routes",
+    "trips",
+    "stop_times",
+    "frequencies",
+    "shapes",
+    "calendar",
+    "calendar_dates",
+    "service_dates",
+)
+
+
+def feed_source(source_id: str = "toy", feed_format: str = "zip") -> SourceVersion:
+    """A version of a feed as its parser and stagers are told of it."""
+    return SourceVersion(source_id, f"{source_id}-1", "feed.zip", feed_format)
+
+
+def staged_feed(payload: bytes, source: SourceVersion | None = None) -> dict[str, pl.DataFrame]:
+    """Every staging table of a feed, by short name; rows that are refused are left out."""
+    source = source or feed_source()
+    raw = parse_gtfs(payload, source)
+    return {name: getattr(gtfs, f"stage_{name}")(raw, source).rows for name in STAGED}
+
+
+def night_of(service_date: str) -> Night:
+    """A night of Toytown on this ISO date, called a weekday whatever it is."""
+    day = date.fromisoformat(service_date)
+    window = Window(7 * 3600, 9 * 3600)
+    return Night("toy", "Toytown", day, "weekday", "Asia/Almaty", window, "synthetic")

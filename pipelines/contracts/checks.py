@@ -56,13 +56,13 @@ def contract_checks(contract: type[dy.Schema]) -> list[Check]:
     ]
     filled = tuple(name for name, column in columns.items() if not column.nullable)
     if filled:
-        what = f"{', '.join(filled)} have no nulls."
+        what = f"No nulls in {', '.join(filled)}."
         checks.append(Check("not_null", "not_null", what, filled))
     if key := tuple(contract.primary_key()):
-        checks.append(Check("key", "unique", f"{', '.join(key)} name one row.", key))
+        checks.append(Check("key", "unique", f"One row for each {', '.join(key)}.", key))
     floats = tuple(name for name, column in columns.items() if _must_be_finite(column))
     if floats:
-        what = f"{', '.join(floats)} hold no NaN and no infinity."
+        what = f"No NaN and no infinity in {', '.join(floats)}."
         checks.append(Check("finite", "finite", what, floats))
     for name, column in columns.items():
         checks.extend(_column_checks(name, column))

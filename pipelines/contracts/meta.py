@@ -22,6 +22,5 @@ class Sources(dy.Schema):
     source_id = dy.String(primary_key=True, description="Source as the city file names it.")
     object_name = dy.String(primary_key=True, description="Object as the source lists it.")
     kind = dy.String(description="Kind of source.")
-    version_id = dy.String(description="Hash of its contents.")
-    sha256 = dy.String(description="Hash of its bytes, its name in landing.")
+    version_id = dy.String(description="Hash of its contents: a repacked zip is the same version.")
     mark = dy.String(description="What it is: measured, modelled, published or synthetic.")

@@ -29,6 +29,7 @@ from pipelines.settings import Settings
 from pipelines.warehouse.extensions import load_extensions
 
 INLINED_ROWS = 1_000  # smaller inserts are kept in the catalog: no file for a handful of rows
+COPIED_ROWS = 2_000_000  # tables up to this size are copied into memory for the audit
 PARTITIONED = ("staging", "marts")  # one file or more for each partition; the rest is small
 COMMIT_TRIES = 60
 FIRST_PAUSE_SECONDS = 0.05
@@ -56,6 +57,16 @@ class Added:
     table: str
     contract: type[dy.Schema]
     rows: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Some partitions of a table; without keys, or before it was ever written, it is empty."""
+
+    table: str
+    contract: type[dy.Schema]
+    keys: Sequence[Mapping[str, object]]
+    row_count: int
 
 
 @dataclass
@@ -114,25 +125,24 @@ class Lake:
         return int(row[0]) if row else 0
 
     @contextmanager
-    def views(
-        self, selections: Mapping[str, tuple[type[dy.Schema], Sequence[Mapping[str, object]]]]
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
+    def views(self, selections: Sequence[Selection]) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection in which each table's name shows the selected partitions alone.
 
-        `selections` give each table's contract and partition keys; without keys, or before the
-        table was ever written, its view is empty.
+        Small tables are copied into memory, since each query on the lake costs a look at its
+        catalog; large ones are views.
         """
         name = f"views_{next(_names)}"
         connection = self.connection.cursor()
         connection.execute(f"ATTACH ':memory:' AS {name}")
         try:
             connection.execute(f"USE {name}")
-            for table, (contract, keys) in selections.items():
-                schema, _, short = table.partition(".")
+            for item in selections:
+                schema, _, short = item.table.partition(".")
+                kind = "TABLE" if item.row_count <= COPIED_ROWS else "VIEW"
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
                 connection.execute(
-                    f"CREATE VIEW {quoted(schema)}.{quoted(short)} AS "
-                    + self._select(table, contract, keys)
+                    f"CREATE {kind} {quoted(schema)}.{quoted(short)} AS "
+                    + self._select(item.table, item.contract, item.keys)
                 )
             yield connection
         finally:
@@ -325,7 +335,11 @@ def _attach(
     if "://" not in settings.objects:
         Path(settings.objects).mkdir(parents=True, exist_ok=True)
     catalog = f"sqlite:{settings.catalog}" if _is_file(settings.catalog) else settings.catalog
-    options = f"DATA_PATH {quoted_text(settings.objects)}, DATA_INLINING_ROW_LIMIT {INLINED_ROWS}"
+    # The settings say where objects lie, not the catalog: a lake may be moved or restored elsewhere.
+    options = (
+        f"DATA_PATH {quoted_text(settings.objects)}, OVERRIDE_DATA_PATH true,"
+        f" DATA_INLINING_ROW_LIMIT {INLINED_ROWS}"
+    )
     if read_only:
         options += ", READ_ONLY"
     pause = FIRST_PAUSE_SECONDS

@@ -14,7 +14,15 @@ from pipelines.contracts.version import Versioned
 from pipelines.errors import LakeError
 from pipelines.settings import Settings
 from pipelines.warehouse import ops
-from pipelines.warehouse.lake import Added, Lake, Partition, open_lake, selection
+from pipelines.warehouse.lake import (
+    COPIED_ROWS,
+    Added,
+    Lake,
+    Partition,
+    Selection,
+    open_lake,
+    selection,
+)
 from pipelines.warehouse.state import (
     StepReport,
     date_key,
@@ -167,14 +175,15 @@ def test_a_catalog_that_is_something_else(tmp_path: Path) -> None:
         pass
 
 
-def test_views_show_the_selected_partitions_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rows", [1, COPIED_ROWS + 1])
+def test_views_show_the_selected_partitions_alone(tmp_path: Path, rows: int) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         put(lake, "v1", 1)
         put(lake, "v2", 2)
-        selected = {
-            "staging.numbers": (Numbers, [version_key("feed", "v2")]),
-            "staging.never_written": (Numbers, []),
-        }
+        selected = [
+            Selection("staging.numbers", Numbers, [version_key("feed", "v2")], rows),
+            Selection("staging.never_written", Numbers, [], 0),
+        ]
         with lake.views(selected) as connection:
             assert connection.sql("SELECT number FROM staging.numbers").fetchall() == [(2,)]
             assert connection.sql("SELECT * FROM staging.never_written").fetchall() == []

@@ -1,0 +1,1 @@
+"""Timetables: GTFS archives, and timetables in other formats turned into GTFS."""

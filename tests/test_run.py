@@ -1,0 +1,306 @@
+"""Nights of a toy city, step by step: the same twice, late, broken, critical, restated."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines import run
+from pipelines.errors import AuditError, CriticalSourceError, QalaError
+from pipelines.settings import load_settings
+from pipelines.warehouse import ops
+from pipelines.warehouse.lake import open_lake
+from tests.toy_city import CITY, FLEET, run_night, write_toy_city
+from tests.toy_feeds import toy_feed
+
+pytestmark = pytest.mark.slow
+
+DAY = "2026-11-18"
+NEXT_DAY = "2026-11-19"
+Told = dict[str, run.Report | QalaError]
+
+
+@dataclass(frozen=True)
+class Toytown:
+    """A toy city on disk, with the environment pointing at it."""
+
+    folder: Path
+
+    @property
+    def publish(self) -> Path:
+        return self.folder / "data" / "toy" / "publish"
+
+    def extracts(self, key: str = DAY) -> dict[str, str]:
+        folder = self.publish / "extracts" / key
+        return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+
+    def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads((self.publish / "status.json").read_text())
+        return status
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.publish / "toy.duckdb"), read_only=True) as connection:
+            return connection.sql(sql).fetchall()
+
+
+def point_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Toytown:
+    monkeypatch.setenv("QALA_CITY", str(folder / "toy.toml"))
+    monkeypatch.setenv("QALA_DATA", str(folder / "data"))
+    monkeypatch.delenv("QALA_CATALOG", raising=False)
+    monkeypatch.delenv("QALA_OBJECTS", raising=False)
+    return Toytown(folder)
+
+
+@pytest.fixture(scope="module")
+def first_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy city after its first night; tests work on copies."""
+    folder = tmp_path_factory.mktemp("first")
+    write_toy_city(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        point_at(folder, patch)
+        told = run_night(DAY, "first")
+    assert not [error for error in told.values() if isinstance(error, QalaError)]
+    return folder
+
+
+@pytest.fixture
+def after_first(first_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toytown:
+    """The toy city on the day after its first night."""
+    shutil.copytree(first_night, tmp_path / "copy")
+    return point_at(tmp_path / "copy", monkeypatch)
+
+
+@pytest.fixture
+def toytown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toytown:
+    write_toy_city(tmp_path)
+    return point_at(tmp_path, monkeypatch)
+
+
+def report_of(told: Told, step: str) -> run.Report:
+    report = told[step]
+    assert not isinstance(report, QalaError), report
+    return report
+
+
+def outcomes(told: Told) -> set[str]:
+    return {report["outcome"] for report in told.values() if not isinstance(report, QalaError)}
+
+
+def test_a_night_twice_is_the_same_and_the_second_computes_nothing(after_first: Toytown) -> None:
+    extracts, file = after_first.extracts(), (after_first.publish / "toy.duckdb").stat()
+    second = run_night(DAY, "second")
+    assert [s for s in second if report_of(second, s)["outcome"] == "done"] == ["close"]
+    assert outcomes(second) == {"unchanged", "done"}
+    assert after_first.extracts() == extracts
+    assert (after_first.publish / "toy.duckdb").stat().st_ino == file.st_ino
+    assert after_first.status()["last_night"]["outcome"] == "published"
+
+
+def test_another_clone_elsewhere_gives_the_same_bytes(first_night: Path, toytown: Toytown) -> None:
+    run_night(DAY, "another run")
+    assert toytown.extracts() == Toytown(first_night).extracts()
+    for table in ("meta.tables", "meta.sources", "meta.dictionary", "quality.check_results"):
+        rows = f"SELECT * FROM {table} ORDER BY ALL"
+        assert toytown.ask(rows) == Toytown(first_night).ask(rows)
+
+
+def test_figures_of_the_toy_city_are_those_that_a_person_counts(after_first: Toytown) -> None:
+    reach = "SELECT scope_id, residents_count, residents_within_count FROM marts.{}_reach"
+    assert set(after_first.ask(reach.format("metro"))) == {
+        ("toy", 603.0, 100.0),
+        ("north", 500.0, 0.0),
+        ("south", 100.0, 100.0),
+    }
+    assert ("toy", 603.0, 200.0) in after_first.ask(reach.format("bus")) or after_first.ask(
+        "SELECT mark FROM marts.bus_reach"
+    ) == [("modelled",)] * 3
+    diesel = (
+        "SELECT status_scope, vehicle_count, fleet_count FROM marts.diesel_phase_out"
+        " WHERE fuel_type = 'diesel' AND service_scope = 'city and suburban' ORDER BY 1"
+    )
+    assert after_first.ask(diesel) == [("in service", 1, 3), ("with reserve", 2, 4)]
+    ring = "SELECT matched_count, matched_ring_count FROM marts.ring_road_diversion"
+    assert after_first.ask(ring) == [(140, 84)]
+    status = "SELECT status, measured_value FROM marts.commitments_status"
+    assert after_first.ask(status) == [("overdue", 1.0)]
+
+
+def test_comments_and_types_of_the_published_file(after_first: Toytown) -> None:
+    silent = after_first.ask(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
+        " AND coalesce(comment, '') = ''"
+    )
+    assert silent == []
+    assert after_first.ask("SELECT count(*) > 10 FROM duckdb_tables() WHERE comment <> ''") == [
+        (True,)
+    ]
+    assert after_first.ask("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops'") == [
+        (0,)
+    ]
+    assert after_first.ask(
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'passages'"
+    ) == [(0,)]
+    assert (after_first.publish / "toy.duckdb").stat().st_mode & 0o777 == 0o444
+
+
+def test_two_nights_are_both_published_and_a_fleet_without_change_is_not_read_again(
+    after_first: Toytown,
+) -> None:
+    told = run_night(NEXT_DAY)
+    assert report_of(told, "load fleet")["outcome"] == "unchanged"
+    assert report_of(told, "build marts.trip_stats")["outcome"] == "unchanged"
+    dates = "SELECT DISTINCT service_date::VARCHAR FROM marts.metro_reach ORDER BY 1"
+    assert after_first.ask(dates) == [(DAY,), (NEXT_DAY,)]
+    assert after_first.status()["published"]["service_date"] == NEXT_DAY
+
+
+BROKEN_FEEDS = {
+    "truncated": lambda folder: (folder / "transit.zip").write_bytes(toy_feed()[:700]),
+    "missing": lambda folder: (folder / "transit.zip").unlink(),
+    "no zip": lambda folder: (folder / "transit.zip").write_bytes(b"<html>Maintenance</html>"),
+    "without stops": lambda folder: (folder / "transit.zip").write_bytes(toy_feed(stops=None)),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN_FEEDS)
+def test_a_broken_critical_feed_keeps_what_was_published(after_first: Toytown, how: str) -> None:
+    extracts, file = after_first.extracts(), (after_first.publish / "toy.duckdb").stat()
+    BROKEN_FEEDS[how](after_first.folder)
+    told = run_night(NEXT_DAY, "broken")
+    error = told["load transit"]
+    assert isinstance(error, CriticalSourceError)
+    assert "Traceback" not in str(error)
+    assert str(error).startswith("Source transit failed")
+    assert "publish" not in told
+    assert after_first.extracts() == extracts
+    assert (after_first.publish / "toy.duckdb").stat().st_ino == file.st_ino
+    assert not (after_first.publish / "extracts" / NEXT_DAY).exists()
+    status = after_first.status()
+    assert status["published"]["service_date"] == DAY
+    assert isinstance(status["published"]["age_days"], int)
+    assert status["last_night"]["outcome"] == "failed"
+    assert [failure["step"] for failure in status["last_night"]["failures"]] == ["load transit"]
+    with open_lake(load_settings(), read_only=True) as lake:
+        attempts = lake.read("ops.fetch_attempts", ops.FetchAttempts, "run_id = 'broken'")
+        failed = attempts.filter(outcome="failed")
+        assert failed.get_column("source_id").to_list() == ["transit"]
+        assert failed.item(0, "reason")
+
+
+BROKEN_REGISTERS = {
+    "renamed column": lambda folder: (folder / "fleet.csv").write_text(
+        FLEET.replace("fuel_type", "fuel")
+    ),
+    "missing": lambda folder: (folder / "fleet.csv").unlink(),
+    "unreachable": lambda folder: (folder / "toy.toml").write_text(
+        CITY.replace('"fleet.csv"', '"http://127.0.0.1:9/fleet.csv"')
+    ),
+    "mostly nonsense": lambda folder: (folder / "fleet.csv").write_text(
+        FLEET.replace("diesel", "coal").replace("cng", "peat")
+    ),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN_REGISTERS)
+def test_a_broken_register_is_carried_by_its_last_good_version(
+    after_first: Toytown, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.sources.fetch.FIRST_PAUSE_SECONDS", 0.001)
+    BROKEN_REGISTERS[how](after_first.folder)
+    told = run_night(NEXT_DAY, "broken")
+    load = report_of(told, "load fleet")
+    assert load["outcome"] == "stale"
+    assert load["text"]
+    assert "publish" in told
+    stale = after_first.status()["stale_sources"]
+    assert [(s["source_id"], s["good_date"]) for s in stale] == [("fleet", DAY)]
+    count = (
+        "SELECT vehicle_count FROM marts.diesel_phase_out WHERE fuel_type = 'diesel'"
+        " AND status_scope = 'in service' AND service_scope = 'city and suburban'"
+    )
+    assert after_first.ask(count) == [(1,), (1,)]
+    with open_lake(load_settings(), read_only=True) as lake:
+        attempts = lake.read("ops.fetch_attempts", ops.FetchAttempts, "run_id = 'broken'")
+        assert attempts.filter(outcome="failed").get_column("source_id").to_list() == ["fleet"]
+
+
+def test_a_register_that_never_came_gives_null_and_the_reason(toytown: Toytown) -> None:
+    (toytown.folder / "fleet.csv").unlink()
+    told = run_night(DAY)
+    assert report_of(told, "load fleet")["outcome"] == "failed"
+    rows = toytown.ask(
+        "SELECT DISTINCT vehicle_count, reason IS NOT NULL FROM marts.diesel_phase_out"
+    )
+    assert rows == [(None, True)]
+
+
+def test_a_changed_past_register_changes_the_night_and_is_known_as_before(
+    after_first: Toytown,
+) -> None:
+    before = after_first.extracts()
+    with open_lake(load_settings(), read_only=True) as lake:
+        snapshot = lake.snapshot_id()
+    (after_first.folder / "fleet.csv").write_text(FLEET.replace("2,Green,diesel", "2,Green,cng"))
+    told = run_night(DAY, "again")
+    changed = {s for s in told if report_of(told, s)["outcome"] == "done"}
+    assert {s for s in changed if s.startswith("build")} == {
+        "build marts.diesel_phase_out",
+        "build marts.commitments_status",
+    }
+    after = after_first.extracts()
+    assert {name.partition(".")[0] for name in after if after[name] != before[name]} == {
+        "manifest",
+        "diesel_phase_out",
+        "commitments_status",
+    }
+    with open_lake(load_settings(), read_only=True) as lake:
+        count = lake.query(
+            f"SELECT vehicle_count FROM {lake.address('marts.diesel_phase_out')}"
+            f" AT (VERSION => {snapshot}) WHERE fuel_type = 'diesel'"
+            " AND status_scope = 'in service' AND service_scope = 'city and suburban'"
+        )
+        assert count.rows() == [(1,)]
+
+
+def test_a_failed_audit_keeps_the_night_before_and_a_later_night_leaves_it_out(
+    after_first: Toytown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extracts = after_first.extracts()
+    # Nobody lives anywhere any more: rows keep their contract, an expectation does not hold.
+    people = after_first.folder / "people.csv"
+    good = people.read_text()
+    people.write_text("cell_id,latitude,longitude,population_p50\nx,43.24,76.9,0\n")
+    told = run_night(NEXT_DAY, "audited")
+    error = told["audit"]
+    assert isinstance(error, AuditError), told
+    assert after_first.extracts() == extracts
+    assert after_first.status()["published"]["service_date"] == DAY
+    assert after_first.status()["checks"]["critical_failures"] > 0
+    people.write_text(good)
+    run_night("2026-11-20", "good again")
+    dates = "SELECT DISTINCT service_date::VARCHAR FROM marts.metro_reach ORDER BY 1"
+    assert after_first.ask(dates) == [(DAY,), ("2026-11-20",)]
+
+
+def test_passages_with_plates_in_clear_leave_no_trace(toytown: Toytown) -> None:
+    path = toytown.folder / "passages" / "2026-11-18.csv"
+    text = path.read_text().replace("plate_hash", "plate")
+    path.write_text(text.replace("0000", "A123BC02"))
+    run_night(DAY)
+    for file in (toytown.folder / "data").rglob("*"):
+        if file.is_file():
+            assert b"A123BC02" not in file.read_bytes(), file
+
+
+def test_keys_that_are_no_service_dates() -> None:
+    for key in (None, "", "yesterday", "2026-1-5", "20261118"):
+        with pytest.raises(QalaError, match="needs its service date"):
+            run.service_date(key)
+    assert run.service_date(DAY) == DAY
