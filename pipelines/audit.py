@@ -19,9 +19,7 @@ from pipelines.contracts import load_contract
 from pipelines.contracts.canonical import in_key_order
 from pipelines.errors import QalaError
 from pipelines.fingerprint import ROOT, code_version, digest
-from pipelines.quality.audit import run_checks
 from pipelines.quality.results import CheckResult, CheckResults, require_passed, results_frame
-from pipelines.quality.suite import audit_tables
 from pipelines.settings import City
 from pipelines.warehouse.lake import Lake, Selection
 from pipelines.warehouse.state import (
@@ -62,7 +60,7 @@ class NightTables:
     @cached_property
     def stands(self) -> Mapping[str, Mapping[str, Stand]]:
         """How every partition of every table stands."""
-        return {name: stands(self.lake, name) for name in (*self.keys, CHECKS)}
+        return stands(self.lake, [*self.keys, CHECKS])
 
     @cached_property
     def contents(self) -> list[tuple[str, str, str, int]]:
@@ -125,6 +123,10 @@ def audit_night(lake: Lake, city: City, service_date: date) -> tuple[str, int, s
 
 
 def _run_checks(lake: Lake, night: NightTables, kinds: frozenset[str]) -> pl.DataFrame:
+    # Great Expectations takes seconds to import: only where checks are run.
+    from pipelines.quality.audit import run_checks
+    from pipelines.quality.suite import audit_tables
+
     selections = [
         Selection(t.name, load_contract(t), night.keys[t.name], night.row_count(t.name))
         for t in flow.TABLES

@@ -55,7 +55,7 @@ class Build:
 
         Raises `ContractError` where a made row breaks the contract: marts never drop rows.
         """
-        before = stands(self.lake, self.table.name)
+        before = self._stands[self.table.name]
         partitions: list[Partition] = []
         computed = 0
         rows = 0
@@ -104,15 +104,15 @@ class Build:
         return version_keys(self._sources, flow.kinds_under(read.name))
 
     @cached_property
-    def _stands_read(self) -> Mapping[str, Mapping[str, Stand]]:
-        return {name: stands(self.lake, name) for name in self.table.reads}
+    def _stands(self) -> Mapping[str, Mapping[str, Stand]]:
+        return stands(self.lake, [self.table.name, *self.table.reads])
 
     def _input_hash(self, key: Key) -> str:
         inputs = [
             (name, text, stand.content_hash)
             for name in self.table.reads
             for text in map(key_text, self._input_keys(flow.table(name), key))
-            if (stand := self._stands_read[name].get(text))
+            if (stand := self._stands[name].get(text))
         ]
         told = None if self.table.by == "version" else self._night(key)
         sql = self._sql.read_text(encoding="utf-8") if self._sql else ""
@@ -146,7 +146,7 @@ class Build:
         """The rows of a table that a partition is made from; read once for all that need them."""
         read = flow.table(name)
         keys = self._input_keys(read, key)
-        known = [k for k in keys if key_text(k) in self._stands_read[name]]
+        known = [k for k in keys if key_text(k) in self._stands[name]]
         cache_key = (name, tuple(key_text(k) for k in known))
         if cache_key not in self._frames:
             contract = load_contract(read)

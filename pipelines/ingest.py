@@ -117,10 +117,8 @@ class Load:
     def run(self, attempts: Sequence[Fetched]) -> None:
         """Stage what the attempts brought, carry what failed, and write what governs the night."""
         before = last_good(self.lake, self.source_id, self.service_date)
-        self._stands = {
-            table.name: stands(self.lake, table.name)
-            for table in flow.staging_tables(self.source.kind)
-        }
+        tables = [table.name for table in flow.staging_tables(self.source.kind)]
+        self._stands = stands(self.lake, tables)
         outcomes = [self._load_object(attempt, before) for attempt in attempts]
         if any(attempt.outcome == "failed" and not attempt.object_name for attempt in attempts):
             reason = self.failures[0]

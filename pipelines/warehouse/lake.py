@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -77,7 +77,7 @@ class Lake:
     catalog: str  # the name under which the catalog is attached
     run_id: str
     code_version: str
-    _known: set[str] = field(default_factory=set)
+    _known: set[str] | None = None  # tables, listed at the first look: listing costs 30 ms
 
     def write(self, partitions: Sequence[Partition] = (), added: Sequence[Added] = ()) -> None:
         """Replace whole partitions and add rows in one transaction: all of it, or nothing."""
@@ -165,18 +165,15 @@ class Lake:
         return self.connection.execute(sql, list(parameters)).pl()
 
     def exists(self, table: str) -> bool:
-        """Whether the lake has the table."""
-        if table in self._known:
-            return True
-        schema, _, name = table.partition(".")
-        found = self.connection.execute(
-            "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = ?"
-            " AND table_name = ?",
-            [self.catalog, schema, name],
-        ).fetchone()
-        if found:
-            self._known.add(table)
-        return found is not None
+        """Whether the lake had the table at this connection's first look, or has made it since."""
+        if self._known is None:
+            found = self.connection.execute(
+                "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
+                " WHERE database_name = ?",
+                [self.catalog],
+            ).fetchall()
+            self._known = {name for (name,) in found}
+        return table in self._known
 
     def address(self, table: str) -> str:
         """The table's quoted address in SQL."""
@@ -221,7 +218,8 @@ class Lake:
             self.connection.execute(f"ALTER TABLE {self.address(table)} SET PARTITIONED BY ({by})")
         for statement in comment_sql(self.address(table), contract):
             self.connection.execute(statement)
-        self._known.add(table)
+        if self._known is not None:
+            self._known.add(table)
 
     def _commit(self, write: Callable[[], Result]) -> Result:
         """Run `write` in a transaction; a locked catalog is waited for with back-off and jitter."""
@@ -237,7 +235,7 @@ class Lake:
                 self.connection.execute("COMMIT")
             except duckdb.Error as error:
                 self._roll_back()
-                self._known.clear()
+                self._known = None
                 if not any(word in str(error).lower() for word in _LOCKED):
                     raise
                 if attempt == COMMIT_TRIES:
@@ -312,6 +310,7 @@ def _instance() -> duckdb.DuckDBPyConnection:
     if pid not in _instances:
         connection = duckdb.connect()
         load_extensions(connection, ("ducklake", "sqlite_scanner"))
+        connection.execute("SET enable_progress_bar = false")
         _instances[pid] = connection
     return _instances[pid]
 
@@ -335,7 +334,7 @@ def _attach(
     if "://" not in settings.objects:
         Path(settings.objects).mkdir(parents=True, exist_ok=True)
     catalog = f"sqlite:{settings.catalog}" if _is_file(settings.catalog) else settings.catalog
-    # The settings say where objects lie, not the catalog: a lake may be moved or restored elsewhere.
+    # The settings say where objects lie, not the catalog: a lake may be moved or restored.
     options = (
         f"DATA_PATH {quoted_text(settings.objects)}, OVERRIDE_DATA_PATH true,"
         f" DATA_INLINING_ROW_LIMIT {INLINED_ROWS}"

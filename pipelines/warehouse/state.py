@@ -67,15 +67,16 @@ def key_text(key: dict[str, object]) -> str:
     return "/".join(str(value) for value in key.values())
 
 
-def stands(lake: Lake, table: str) -> dict[str, Stand]:
-    """How every partition of a table stands, by its key as text."""
-    rows = lake.read("ops.partitions", ops.Partitions, "table_name = ?", [table])
-    return {
-        row["partition_key"]: Stand(
+def stands(lake: Lake, tables: Iterable[str]) -> dict[str, dict[str, Stand]]:
+    """How every partition of some tables stands: by table, then by its key as text."""
+    found: dict[str, dict[str, Stand]] = {name: {} for name in tables}
+    marks = ", ".join("?" for _ in found)
+    rows = lake.read("ops.partitions", ops.Partitions, f"table_name IN ({marks})", list(found))
+    for row in rows.iter_rows(named=True):
+        found[row["table_name"]][row["partition_key"]] = Stand(
             row["input_hash"], row["content_hash"], row["row_count"], row["refused_count"]
         )
-        for row in rows.iter_rows(named=True)
-    }
+    return found
 
 
 def written(

@@ -1,0 +1,629 @@
+"""The expectations hold on a sound night, and each fails when what it is about is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines import flow
+from pipelines.contracts import load_contract
+from pipelines.contracts.ddl import create_table_sql
+from pipelines.errors import SettingsError
+from pipelines.quality.audit import run_checks
+from pipelines.quality.expectations import Expectation, load_expectations
+from pipelines.quality.failing import with_checked
+from pipelines.quality.suite import audit_tables
+
+FOLDER = Path(__file__).resolve().parents[2] / "expectations"
+TOY_NIGHT = Path(__file__).with_name("toy_night.sql")
+NIGHT = date(2026, 11, 20)
+INCLUDED = {"reach"}
+ALL_KINDS = frozenset(kind.name for kind in flow.SOURCE_KINDS)
+EXPECTED = {table.name: load_expectations(FOLDER, table.name) for table in flow.TABLES}
+
+# What is broken, and which expectations of which table then fail (others may fail as well).
+BREAKS: list[tuple[str, str, str]] = [
+    ("DELETE FROM staging.feed_versions", "staging.feed_versions", "rows"),
+    (
+        "INSERT INTO staging.feed_versions BY NAME SELECT 'bus' AS source_id, 'b2' AS version_id",
+        "staging.feed_versions",
+        "one version per feed",
+    ),
+    (
+        "UPDATE staging.feed_versions SET service_end_date = DATE '2026-11-19'",
+        "staging.feed_versions",
+        "covers the night",
+    ),
+    (
+        "UPDATE staging.feed_versions SET service_start_date = NULL",
+        "staging.feed_versions",
+        "covers the night",
+    ),
+    (
+        "UPDATE staging.feed_versions SET trip_count = 3",
+        "staging.feed_versions",
+        "little is refused",
+    ),
+    ("DELETE FROM staging.stop_times", "staging.feed_versions", "little is refused"),
+    (
+        "UPDATE staging.feed_notices SET version_id = 'b0'",
+        "staging.feed_notices",
+        "feeds are known",
+    ),
+    (
+        "UPDATE staging.feed_notices SET affected_count = 3",
+        "staging.feed_notices",
+        "few things are odd",
+    ),
+    ("DELETE FROM staging.agency", "staging.agency", "rows"),
+    (
+        "INSERT INTO staging.agency BY NAME SELECT 'bus' AS source_id, 'UTC' AS agency_timezone",
+        "staging.agency",
+        "one time zone per feed",
+    ),
+    ("DELETE FROM staging.stops", "staging.stops", "rows"),
+    ("DELETE FROM staging.stops", "staging.stops", "every feed has stops"),
+    ("UPDATE staging.stops SET parent_station = 'x'", "staging.stops", "parents are known"),
+    (
+        "UPDATE staging.stops SET stop_lat = 0, stop_lon = 0 WHERE stop_id = 's1'",
+        "staging.stops",
+        "none at zero",
+    ),
+    (
+        (
+            "INSERT INTO staging.stops BY NAME SELECT 'bus' AS source_id, 'b1' AS version_id,"
+            " 55 AS stop_lat, 76.9 AS stop_lon"
+        ),
+        "staging.stops",
+        "none far off",
+    ),
+    ("DELETE FROM staging.routes", "staging.routes", "rows"),
+    ("UPDATE staging.routes SET agency_id = 'x'", "staging.routes", "agencies are known"),
+    ("UPDATE staging.routes SET route_short_name = NULL", "staging.routes", "named"),
+    ("DELETE FROM staging.trips", "staging.trips", "rows"),
+    ("UPDATE staging.trips SET route_id = 'x'", "staging.trips", "routes are known"),
+    ("UPDATE staging.trips SET version_id = 'b0'", "staging.trips", "routes are known"),
+    ("UPDATE staging.trips SET service_id = 'x'", "staging.trips", "services are known"),
+    ("DELETE FROM staging.shapes", "staging.trips", "shapes are known"),
+    (
+        "DELETE FROM staging.stop_times WHERE stop_sequence = 2",
+        "staging.trips",
+        "calls are known",
+    ),
+    ("DELETE FROM staging.stop_times", "staging.stop_times", "rows"),
+    ("UPDATE staging.stop_times SET trip_id = 'x'", "staging.stop_times", "trips are known"),
+    ("UPDATE staging.stop_times SET stop_id = 'x'", "staging.stop_times", "stops are known"),
+    (
+        "UPDATE staging.stop_times SET arrival_seconds = NULL WHERE trip_id = 't2'",
+        "staging.stop_times",
+        "ends have times",
+    ),
+    (
+        "UPDATE staging.stop_times SET arrival_seconds = 109 WHERE stop_sequence = 2",
+        "staging.stop_times",
+        "time goes on",
+    ),
+    ("UPDATE staging.frequencies SET trip_id = 'x'", "staging.frequencies", "trips are known"),
+    (
+        "UPDATE staging.frequencies SET start_seconds = 599 WHERE start_seconds = 600",
+        "staging.frequencies",
+        "spans apart",
+    ),
+    ("DELETE FROM staging.shapes WHERE shape_pt_sequence = 2", "staging.shapes", "two points"),
+    (
+        "UPDATE staging.shapes SET shape_dist_traveled = 9 WHERE shape_pt_sequence = 1",
+        "staging.shapes",
+        "distance grows",
+    ),
+    (
+        "DELETE FROM staging.calendar; DELETE FROM staging.calendar_dates",
+        "staging.calendar",
+        "feeds have dates",
+    ),
+    (
+        (
+            "UPDATE staging.calendar SET monday = false, tuesday = false, wednesday = false,"
+            " thursday = false, friday = false"
+        ),
+        "staging.calendar",
+        "some weekday",
+    ),
+    ("DELETE FROM staging.calendar", "staging.calendar_dates", "removals remove"),
+    (
+        "DELETE FROM staging.service_dates WHERE service_date = '2026-11-20'",
+        "staging.service_dates",
+        "every feed runs",
+    ),
+    (
+        "UPDATE staging.calendar_dates SET date = '2026-11-17' WHERE service_id = 'work'",
+        "staging.service_dates",
+        "none removed",
+    ),
+    (
+        "DELETE FROM staging.service_dates WHERE service_id = 'extra'",
+        "staging.service_dates",
+        "none lost",
+    ),
+    (
+        "DELETE FROM staging.service_dates WHERE service_id = 'work'",
+        "staging.service_dates",
+        "the night as patterned",
+    ),
+    (
+        "UPDATE staging.calendar SET friday = false",
+        "staging.service_dates",
+        "the night as patterned",
+    ),
+    ("DELETE FROM staging.vehicles", "staging.vehicles", "rows"),
+    (
+        "UPDATE staging.vehicles SET fuel_type = 'unknown' WHERE vehicle_id = '1'",
+        "staging.vehicles",
+        "fuel is known",
+    ),
+    (
+        "INSERT INTO staging.vehicles BY NAME SELECT 'b' AS source_id, '1' AS vehicle_id",
+        "staging.vehicles",
+        "in one register",
+    ),
+    (
+        "UPDATE staging.vehicles SET manufacture_date = '2015-01-02' WHERE vehicle_id = '1'",
+        "staging.vehicles",
+        "made before it serves",
+    ),
+    ("DELETE FROM staging.count_stations", "staging.count_stations", "rows"),
+    (
+        "INSERT INTO staging.count_stations BY NAME SELECT 'b' AS source_id, 'k1' AS station_id",
+        "staging.count_stations",
+        "in one list",
+    ),
+    (
+        "DELETE FROM staging.count_stations WHERE role = 'ring'",
+        "staging.count_stations",
+        "roles for passages",
+    ),
+    ("DELETE FROM staging.count_station_hours", "staging.count_station_hours", "rows"),
+    ("DELETE FROM staging.count_station_hours", "staging.count_station_hours", "fresh"),
+    (
+        "UPDATE staging.count_station_hours SET hour_at = hour_at - INTERVAL 3 DAY",
+        "staging.count_station_hours",
+        "fresh",
+    ),
+    (
+        "UPDATE staging.count_station_hours SET station_id = 'x'",
+        "staging.count_station_hours",
+        "stations are known",
+    ),
+    (
+        (
+            "INSERT INTO staging.count_station_hours BY NAME"
+            " SELECT * REPLACE ('d2' AS version_id) FROM staging.count_station_hours LIMIT 1"
+        ),
+        "staging.count_station_hours",
+        "counted once",
+    ),
+    (
+        "UPDATE staging.count_station_hours SET vehicle_count = NULL WHERE vehicle_count < 6",
+        "staging.count_station_hours",
+        "few hours are missing",
+    ),
+    (
+        "UPDATE staging.count_station_hours SET vehicle_count = 7",
+        "staging.count_station_hours",
+        "none is stuck",
+    ),
+    ("DELETE FROM staging.passages", "staging.passages", "rows"),
+    (
+        "UPDATE staging.passages SET plate_hash = 'A123BC02'",
+        "staging.passages",
+        "no plate in clear",
+    ),
+    (
+        "UPDATE staging.passages SET plate_hash = 'A 123 BC 02 KZ, Almaty'",
+        "staging.passages",
+        "no plate in clear",
+    ),
+    (
+        "UPDATE staging.passages SET passed_at = '2026-11-17 10:00:00+00'",
+        "staging.passages",
+        "fresh",
+    ),
+    ("UPDATE staging.passages SET station_id = 'x'", "staging.passages", "stations are known"),
+    ("UPDATE staging.passages SET plate_hash = NULL", "staging.passages", "most plates are read"),
+    ("DELETE FROM staging.read_audits", "staging.read_audits", "rows"),
+    (
+        "UPDATE staging.read_audits SET station_id = 'x'",
+        "staging.read_audits",
+        "stations are known",
+    ),
+    (
+        "UPDATE staging.read_audits SET plates_read_count = 49",
+        "staging.read_audits",
+        "rates are plausible",
+    ),
+    ("DELETE FROM staging.population_cells", "staging.population_cells", "rows"),
+    (
+        "UPDATE staging.population_cells SET population_p50 = 0",
+        "staging.population_cells",
+        "somebody lives here",
+    ),
+    (
+        "UPDATE staging.population_cells SET latitude = 43.2, longitude = 76.9",
+        "staging.population_cells",
+        "cells apart",
+    ),
+    (
+        "UPDATE staging.population_cells SET latitude = latitude + 5",
+        "staging.population_cells",
+        "near the stops",
+    ),
+    ("DELETE FROM staging.districts", "staging.districts", "rows"),
+    ("UPDATE staging.districts SET district_id = 'north'", "staging.districts", "in one source"),
+    ("UPDATE staging.districts SET district_name = 'North'", "staging.districts", "names differ"),
+    (
+        "UPDATE staging.districts SET is_geometry_repaired = true",
+        "staging.districts",
+        "boundaries as delivered",
+    ),
+    (
+        "UPDATE staging.districts SET longitude = 71.4",
+        "staging.districts",
+        "residents live in them",
+    ),
+    ("DELETE FROM staging.commitments", "staging.commitments", "rows"),
+    (
+        "INSERT INTO staging.commitments BY NAME SELECT 'b' AS source_id, 'jams' AS commitment_id",
+        "staging.commitments",
+        "in one list",
+    ),
+    ("UPDATE staging.commitments SET rank = 1", "staging.commitments", "places differ"),
+    (
+        "DELETE FROM marts.trip_stats WHERE trip_id = 't2'",
+        "marts.trip_stats",
+        "every trip with calls",
+    ),
+    ("UPDATE marts.trip_stats SET stop_count = 3", "marts.trip_stats", "calls add up"),
+    ("UPDATE marts.trip_stats SET speed_kmh = 401", "marts.trip_stats", "speeds are plausible"),
+    ("UPDATE marts.trip_stats SET departure_count = 0", "marts.trip_stats", "trips leave"),
+    ("DELETE FROM marts.route_stats WHERE route_id = 'r1'", "marts.route_stats", "trips add up"),
+    ("UPDATE marts.route_stats SET departure_count = 2", "marts.route_stats", "trips add up"),
+    ("UPDATE marts.route_stats SET route_id = 'x'", "marts.route_stats", "routes are known"),
+    ("UPDATE marts.route_stats SET end_seconds = 100", "marts.route_stats", "spans have a length"),
+    ("DELETE FROM marts.route_stats", "marts.route_stats", "some feed runs"),
+    (
+        "UPDATE marts.route_stats SET service_speed_kmh = 401",
+        "marts.route_stats",
+        "speeds are plausible",
+    ),
+    ("UPDATE marts.stop_stats SET trip_count = 3", "marts.stop_stats", "calls add up"),
+    ("UPDATE marts.stop_stats SET stop_id = 'x'", "marts.stop_stats", "stops are known"),
+    ("UPDATE marts.stop_stats SET end_seconds = 1", "marts.stop_stats", "spans are in order"),
+    ("DELETE FROM marts.stop_stats", "marts.stop_stats", "some feed runs"),
+    (
+        "UPDATE marts.metro_reach SET served_stop_count = 0",
+        "marts.metro_reach",
+        "metro runs",
+    ),
+    ("UPDATE marts.bus_reach SET served_stop_count = NULL", "marts.bus_reach", "buses run"),
+    (
+        "DELETE FROM marts.diesel_phase_out WHERE fuel_type = 'hydrogen'",
+        "marts.diesel_phase_out",
+        "the whole fleet has rows",
+    ),
+    (
+        "UPDATE marts.diesel_phase_out SET vehicle_share = 0.1 WHERE fuel_type = 'unknown'",
+        "marts.diesel_phase_out",
+        "shares sum to one",
+    ),
+    (
+        "UPDATE marts.diesel_phase_out SET fleet_count = 9",
+        "marts.diesel_phase_out",
+        "counts sum to the fleet",
+    ),
+    (
+        "UPDATE marts.diesel_phase_out SET vehicle_count = 1 WHERE fuel_type = 'electric'",
+        "marts.diesel_phase_out",
+        "no more than the register has",
+    ),
+    (
+        "UPDATE staging.vehicles SET retirement_date = NULL",
+        "marts.diesel_phase_out",
+        "retired vehicles do not count",
+    ),
+    (
+        (
+            "UPDATE marts.diesel_phase_out SET vehicle_count = 2"
+            " WHERE service_scope = 'city' AND fuel_type = 'diesel'"
+        ),
+        "marts.diesel_phase_out",
+        "parts within the whole",
+    ),
+    (
+        "UPDATE marts.diesel_phase_out SET vehicle_count = 3 WHERE status_scope = 'in service'",
+        "marts.diesel_phase_out",
+        "reserve adds",
+    ),
+    (
+        "UPDATE marts.diesel_phase_out SET vehicle_share = NULL",
+        "marts.diesel_phase_out",
+        "null has a reason",
+    ),
+    (
+        "DELETE FROM marts.ring_road_diversion WHERE month_date = '2026-11-01'",
+        "marts.ring_road_diversion",
+        "the night's month has a row",
+    ),
+    (
+        "UPDATE marts.ring_road_diversion SET month_date = '2026-12-01'",
+        "marts.ring_road_diversion",
+        "no month to come",
+    ),
+    (
+        "UPDATE marts.ring_road_diversion SET matched_ring_count = 96",
+        "marts.ring_road_diversion",
+        "small counts are suppressed",
+    ),
+    (
+        "UPDATE marts.ring_road_diversion SET matched_ring_count = 101",
+        "marts.ring_road_diversion",
+        "a part of the whole",
+    ),
+    (
+        "UPDATE marts.ring_road_diversion SET diversion_share_high = 0.39",
+        "marts.ring_road_diversion",
+        "within its bounds",
+    ),
+    (
+        "UPDATE marts.ring_road_diversion SET passage_day_count = 30",
+        "marts.ring_road_diversion",
+        "days fit the month",
+    ),
+    (
+        "UPDATE marts.ring_road_diversion SET reason = NULL",
+        "marts.ring_road_diversion",
+        "null has a reason",
+    ),
+    (
+        "UPDATE marts.ring_road_diversion SET diversion_share = NULL",
+        "marts.ring_road_diversion",
+        "some month is told",
+    ),
+    (
+        "UPDATE marts.ring_road_diversion SET read_rate_ring = 0.49",
+        "marts.ring_road_diversion",
+        "readers read",
+    ),
+    (
+        (
+            "UPDATE marts.ring_road_diversion SET diversion_share = 0.7"
+            " WHERE month_date = '2026-11-01'"
+        ),
+        "marts.ring_road_diversion",
+        "no leap",
+    ),
+    (
+        "DELETE FROM marts.commitments_status WHERE commitment_id = 'jams'",
+        "marts.commitments_status",
+        "each commitment has a row",
+    ),
+    (
+        "UPDATE marts.commitments_status SET reason = NULL",
+        "marts.commitments_status",
+        "no data has a reason",
+    ),
+    (
+        "UPDATE marts.commitments_status SET deadline_date = '2026-11-20'",
+        "marts.commitments_status",
+        "overdue is past",
+    ),
+    (
+        "UPDATE marts.commitments_status SET status = 'met' WHERE commitment_id = 'diesel'",
+        "marts.commitments_status",
+        "met is met",
+    ),
+    (
+        "UPDATE marts.commitments_status SET measured_date = '2026-11-21'",
+        "marts.commitments_status",
+        "nothing from the future",
+    ),
+]
+for _mart in ("marts.metro_reach", "marts.bus_reach"):
+    _city = "scope_type = 'city'"
+    BREAKS += [
+        (f"DELETE FROM {_mart}", _mart, "one row for the city"),
+        (
+            f"UPDATE {_mart} SET scope_id = 'west' WHERE scope_id = 'north'",
+            _mart,
+            "a row for each district",
+        ),
+        (
+            f"UPDATE {_mart} SET residents_count = 999 WHERE {_city}",
+            _mart,
+            "all residents are counted",
+        ),
+        (
+            f"UPDATE {_mart} SET residents_within_count = 501 WHERE scope_id = 'south'",
+            _mart,
+            "districts within the city",
+        ),
+        (
+            f"UPDATE {_mart} SET residents_count = 1 WHERE scope_type = 'district'",
+            _mart,
+            "most residents have a district",
+        ),
+        (
+            f"UPDATE {_mart} SET reach_share = 0.51 WHERE {_city}",
+            _mart,
+            "shares are quotients",
+        ),
+        (f"UPDATE {_mart} SET reach_share = NULL", _mart, "null has a reason"),
+        (f"UPDATE {_mart} SET residents_within_high = 1", _mart, "bounds in order"),
+        (
+            f"UPDATE {_mart} SET official_population = 1500 WHERE {_city}",
+            _mart,
+            "near the official population",
+        ),
+    ]
+
+
+def open_lake() -> duckdb.DuckDBPyConnection:
+    """Every table of the flow under its contract's DDL, empty."""
+    connection = duckdb.connect()
+    connection.execute("CREATE SCHEMA staging; CREATE SCHEMA marts")
+    for table in flow.TABLES:
+        connection.execute(create_table_sql(table.name, load_contract(table)))
+    return connection
+
+
+@pytest.fixture(scope="module")
+def toy_lake() -> Iterator[duckdb.DuckDBPyConnection]:
+    """The toy night, once for all tests."""
+    with open_lake() as connection:
+        connection.execute(TOY_NIGHT.read_text("utf-8"))
+        yield connection
+
+
+@pytest.fixture
+def toy(toy_lake: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The toy night; what a test breaks is taken back."""
+    toy_lake.execute("BEGIN")
+    yield toy_lake
+    toy_lake.execute("ROLLBACK")
+
+
+def failing(
+    connection: duckdb.DuckDBPyConnection, kinds: frozenset[str] = ALL_KINDS
+) -> set[tuple[str, str]]:
+    """(Table, name) of all expectations that fail."""
+    return {
+        (table_name, expectation.name)
+        for table_name, expectations in EXPECTED.items()
+        for expectation in expectations
+        if kinds.issuperset(expectation.if_sources) and fails(connection, table_name, expectation)
+    }
+
+
+def fails(connection: duckdb.DuckDBPyConnection, table_name: str, expectation: Expectation) -> bool:
+    """Whether an expectation fails, asked of DuckDB itself, without Great Expectations."""
+    if expectation.sql is not None:
+        sql = expectation.sql.replace("{service_date}", f"DATE '{NIGHT}'")
+        return connection.execute(with_checked(table_name, sql)).fetchone() is not None
+    assert expectation.expectation == "ExpectTableRowCountToBeBetween"
+    count = connection.execute(f"SELECT count(*) FROM {table_name}").fetchone()
+    assert count is not None
+    return bool(count[0] < expectation.kwargs["min_value"])
+
+
+def test_samples_name_each_column_once(toy: duckdb.DuckDBPyConnection) -> None:
+    for table_name, expectations in EXPECTED.items():
+        for expectation in expectations:
+            if expectation.sql is not None:
+                checked = f"WITH checked AS (SELECT * FROM {table_name}) "
+                sql = expectation.sql.replace("{service_date}", f"DATE '{NIGHT}'")
+                answer = toy.execute(f"{checked} SELECT * FROM ({sql}) AS failing")
+                names = [str(column[0]) for column in answer.description]
+                assert not [n for n in names if n.endswith(("_1", ":1"))], (table_name, names)
+
+
+def test_every_table_has_its_file_and_every_file_a_table() -> None:
+    files = {path.stem for path in FOLDER.iterdir()}
+    assert files == {table.name for table in flow.TABLES} | INCLUDED
+    assert all(EXPECTED.values())
+
+
+def test_every_expectation_is_broken_by_a_test() -> None:
+    broken = {(table_name, name) for _, table_name, name in BREAKS}
+    assert broken == {
+        (table_name, expectation.name)
+        for table_name, expectations in EXPECTED.items()
+        for expectation in expectations
+    }
+
+
+def test_a_sound_night_meets_all_expectations(toy: duckdb.DuckDBPyConnection) -> None:
+    assert failing(toy) == set()
+
+
+@pytest.mark.parametrize(("change", "table_name", "name"), BREAKS)
+def test_what_is_broken_is_found(
+    toy: duckdb.DuckDBPyConnection, change: str, table_name: str, name: str
+) -> None:
+    toy.execute(change)
+    expectation = next(e for e in EXPECTED[table_name] if e.name == name)
+    assert fails(toy, table_name, expectation)
+
+
+def test_a_city_without_sources_is_not_blamed_for_them() -> None:
+    with open_lake() as empty:
+        found = failing(empty, frozenset())
+    assert {name for name in found if name[0].startswith("staging")} == set()
+
+
+@pytest.mark.parametrize("kind", sorted(ALL_KINDS))
+def test_a_city_may_lack_any_source(toy: duckdb.DuckDBPyConnection, kind: str) -> None:
+    for table in flow.staging_tables(kind):
+        toy.execute(f"DELETE FROM {table.name}")
+    critical = {
+        (table_name, expectation.name)
+        for table_name, expectations in EXPECTED.items()
+        for expectation in expectations
+        if expectation.severity == "critical" and table_name.startswith("staging")
+    }
+    assert failing(toy, ALL_KINDS - {kind}).isdisjoint(critical)
+
+
+@pytest.mark.slow
+def test_great_expectations_runs_them_all(toy_lake: duckdb.DuckDBPyConnection) -> None:
+    results = run_checks(toy_lake, audit_tables(flow.TABLES, FOLDER, ALL_KINDS), NIGHT)
+    assert [r for r in results if not r.is_run] == []
+    # The toy night leaves columns null that no expectation reads.
+    null = "contract: not_null"
+    failed = [r for r in results if not r.is_passed and r.check_name != null]
+    assert failed == []
+    assert len(results) > 300
+
+
+def test_an_expectation_of_a_kind_that_the_city_lacks_is_left_out() -> None:
+    with_fleet, without = (
+        audit_tables([flow.table("staging.vehicles")], FOLDER, kinds)[0].expectations
+        for kinds in (ALL_KINDS, ALL_KINDS - {"fleet"})
+    )
+    assert {e.name for e in with_fleet} - {e.name for e in without} == {"rows"}
+
+
+GOOD = 'name = "n"\ndescription = "d"\nseverity = "critical"\nsql = "SELECT 1"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "expect: Field required"),
+        ("expect = []", "expect: List should have at least 1 item"),
+        ("[[expect]\n", "can't be read as TOML"),
+        ("[[expect]]\n" + GOOD + "serverity = 1", r"expect\[1\].serverity: Extra inputs"),
+        ("[[expect]]\n" + GOOD.replace("critical", "fatal"), r"expect\[1\].severity: Input should"),
+        ("[[expect]]\n" + GOOD.replace('"d"', '" "'), r"expect\[1\].description: String should"),
+        ("[[expect]]\n" + GOOD + "[[expect]]\n" + GOOD, "names occur twice: n"),
+        ("[[expect]]\n" + GOOD + 'expectation = "x"', "give one of 'sql' and 'expectation'"),
+        ("[[expect]]\n" + GOOD.replace("sql", "# sql"), "give one of 'sql' and 'expectation'"),
+        ("[[expect]]\n" + GOOD + "kwargs = {a = 1}", "'kwargs' belong to 'expectation'"),
+        ("[[expect]]\n" + GOOD + 'if_sources = ["bus"]', "unknown source kinds .*: bus"),
+        (
+            "[[expect]]\n" + GOOD.replace("sql =", "expectation ="),
+            "'SELECT 1' is not one of ExpectColumn",
+        ),
+        ("include = 'gone'\n[[expect]]\n" + GOOD, r"There is no .*gone\.toml"),
+    ],
+)
+def test_a_wrong_file_is_reported_with_the_place(tmp_path: Path, text: str, fault: str) -> None:
+    (tmp_path / "marts.x.toml").write_text(text, "utf-8")
+    with pytest.raises(SettingsError, match=fault):
+        load_expectations(tmp_path, "marts.x")
+
+
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"There is no .*marts\.x\.toml"):
+        load_expectations(tmp_path, "marts.x")

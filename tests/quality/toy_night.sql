@@ -1,0 +1,133 @@
+-- A night small enough to check by eye: every expectation of every table holds. 2026-11-20 is a
+-- Friday. Columns that no expectation reads are left null.
+INSERT INTO staging.feed_versions BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, 2 AS trip_count, 4 AS stop_time_count,
+        DATE '2026-01-01' AS service_start_date, DATE '2026-12-31' AS service_end_date;
+INSERT INTO staging.feed_notices BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, 'odd_case' AS notice_code, 'trips' AS table_name,
+        1 AS affected_count;
+INSERT INTO staging.agency BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, 'a' AS agency_id, 'Asia/Almaty' AS agency_timezone;
+INSERT INTO staging.stops BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, * FROM (VALUES
+        ('s1', 43.20, 76.90, NULL), ('s2', 43.21, 76.91, 's1'))
+    AS rows (stop_id, stop_lat, stop_lon, parent_station);
+INSERT INTO staging.routes BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, * FROM (VALUES
+        ('r3', 'a', '3', 3), ('r1', 'a', 'M', 1))
+    AS rows (route_id, agency_id, route_short_name, route_type);
+-- t1 runs on working days, t2 on a day added to its service.
+INSERT INTO staging.trips BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, * FROM (VALUES
+        ('t1', 'r3', 'work', 'l1'), ('t2', 'r1', 'extra', NULL))
+    AS rows (trip_id, route_id, service_id, shape_id);
+INSERT INTO staging.stop_times BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, * FROM (VALUES
+        ('t1', 1, 's1', 100, 110), ('t1', 2, 's2', 200, 200),
+        ('t2', 1, 's2', NULL, 300), ('t2', 2, 's1', 400, NULL))
+    AS rows (trip_id, stop_sequence, stop_id, arrival_seconds, departure_seconds);
+INSERT INTO staging.frequencies BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, 't1' AS trip_id, * FROM (VALUES
+        (0, 600), (600, 900))
+    AS rows (start_seconds, end_seconds);
+INSERT INTO staging.shapes BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, 'l1' AS shape_id, * FROM (VALUES
+        (1, 0.0), (2, 5.0))
+    AS rows (shape_pt_sequence, shape_dist_traveled);
+INSERT INTO staging.calendar BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, 'work' AS service_id,
+        true AS monday, true AS tuesday, true AS wednesday, true AS thursday, true AS friday,
+        false AS saturday, false AS sunday,
+        DATE '2026-11-16' AS start_date, DATE '2026-11-22' AS end_date;
+INSERT INTO staging.calendar_dates BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, * FROM (VALUES
+        ('work', DATE '2026-11-16', 2), ('extra', DATE '2026-11-20', 1))
+    AS rows (service_id, "date", exception_type);
+INSERT INTO staging.service_dates BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, * FROM (VALUES
+        ('work', DATE '2026-11-17'), ('work', DATE '2026-11-18'), ('work', DATE '2026-11-19'),
+        ('work', DATE '2026-11-20'), ('extra', DATE '2026-11-20'))
+    AS rows (service_id, service_date);
+
+-- Three vehicles serve, one of them in reserve; one is retired.
+INSERT INTO staging.vehicles BY NAME
+    SELECT 'fleet' AS source_id, 'f1' AS version_id, false AS has_year_only_date, * FROM (VALUES
+        ('1', 'diesel', DATE '2015-01-01', NULL), ('2', 'cng', DATE '2020-01-01', NULL),
+        ('3', 'cng', DATE '2020-01-01', NULL), ('4', 'diesel', DATE '2010-01-01', DATE '2026-11-20'))
+    AS rows (vehicle_id, fuel_type, in_service_date, retirement_date);
+INSERT INTO staging.count_stations BY NAME
+    SELECT 'stations' AS source_id, 'c1' AS version_id, * FROM (VALUES
+        ('k1', 'cordon'), ('g1', 'ring'))
+    AS rows (station_id, role);
+INSERT INTO staging.count_station_hours BY NAME
+    SELECT 'counts' AS source_id, 'd1' AS version_id, 'k1' AS station_id, 'heavy' AS vehicle_class,
+        TIMESTAMPTZ '2026-11-19 00:00:00+00' + INTERVAL (hour) HOUR AS hour_at,
+        CASE WHEN hour <> 5 THEN hour END AS vehicle_count
+    FROM range(24) AS hours (hour);
+INSERT INTO staging.passages BY NAME
+    SELECT 'passages' AS source_id, 'p1' AS version_id, 'k1' AS station_id,
+        TIMESTAMPTZ '2026-11-20 10:00:00+00' AS passed_at, * FROM (VALUES
+        (1, '0123456789abcdef'), (2, NULL))
+    AS rows (passage_number, plate_hash);
+INSERT INTO staging.read_audits BY NAME
+    SELECT 'audits' AS source_id, 'q1' AS version_id, 'k1' AS station_id, DATE '2026-11-19' AS audit_date,
+        8 AS hour_of_day, 100 AS vehicles_seen_count, 85 AS plates_read_count;
+INSERT INTO staging.population_cells BY NAME
+    SELECT 'people' AS source_id, 'g1' AS version_id, * FROM (VALUES
+        ('1', 43.20, 76.90, 600.0), ('2', 43.25, 76.95, 400.0))
+    AS rows (cell_id, latitude, longitude, population_p50);
+INSERT INTO staging.districts BY NAME
+    SELECT 'districts' AS source_id, 'h1' AS version_id, false AS is_geometry_repaired, * FROM (VALUES
+        ('north', 'North', 43.25, 76.95), ('south', 'South', 43.20, 76.90))
+    AS rows (district_id, district_name, latitude, longitude);
+INSERT INTO staging.commitments BY NAME
+    SELECT 'promises' AS source_id, 'i1' AS version_id, * FROM (VALUES ('diesel', 1), ('jams', 2))
+    AS rows (commitment_id, rank);
+
+INSERT INTO marts.trip_stats BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, 2 AS stop_count, 30.0 AS speed_kmh, * FROM (VALUES
+        ('t1', 'work', 'r3', 90, 15), ('t2', 'extra', 'r1', 100, 1))
+    AS rows (trip_id, service_id, route_id, duration_seconds, departure_count);
+INSERT INTO marts.route_stats BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'bus' AS source_id, 'b1' AS version_id,
+        1 AS trip_count, 30.0 AS service_speed_kmh, * FROM (VALUES
+        ('r3', 15, 110, 200, 110, 200), ('r1', 1, 300, 400, 300, 400))
+    AS rows (route_id, departure_count, start_seconds, end_seconds, peak_start_seconds, peak_end_seconds);
+INSERT INTO marts.stop_stats BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'bus' AS source_id, 'b1' AS version_id,
+        2 AS trip_count, * FROM (VALUES ('s1', 110, 110), ('s2', 200, 300))
+    AS rows (stop_id, start_seconds, end_seconds);
+INSERT INTO marts.metro_reach BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'exact' AS population_precision, * FROM (VALUES
+        ('city', 'town', 2, 1000.0, 500.0, 0.5, 1100),
+        ('district', 'north', 1, 400.0, 100.0, 0.25, 500),
+        ('district', 'south', 1, 600.0, 400.0, 0.666667, 600))
+    AS rows (scope_type, scope_id, served_stop_count, residents_count, residents_within_count,
+        reach_share, official_population);
+INSERT INTO marts.bus_reach BY NAME SELECT * FROM marts.metro_reach;
+INSERT INTO marts.diesel_phase_out BY NAME
+    SELECT DATE '2026-11-20' AS service_date, status_scope, service_scope, fuel_type,
+        vehicle_count, sum(vehicle_count) OVER scope AS fleet_count,
+        vehicle_count / sum(vehicle_count) OVER scope AS vehicle_share
+    FROM (VALUES ('in service'), ('with reserve')) AS statuses (status_scope)
+    CROSS JOIN (VALUES ('city and suburban'), ('city')) AS services (service_scope)
+    CROSS JOIN (VALUES ('diesel'), ('cng'), ('lpg'), ('petrol'), ('hybrid'), ('electric'),
+        ('trolleybus'), ('hydrogen'), ('unknown')) AS fuels (fuel_type)
+    CROSS JOIN LATERAL (SELECT CASE fuel_type
+        WHEN 'diesel' THEN 1
+        WHEN 'cng' THEN CASE status_scope WHEN 'in service' THEN 1 ELSE 2 END
+        ELSE 0 END AS vehicle_count) AS counts
+    WINDOW scope AS (PARTITION BY status_scope, service_scope);
+INSERT INTO marts.ring_road_diversion BY NAME
+    SELECT DATE '2026-11-20' AS service_date, * FROM (VALUES
+        (DATE '2026-10-01', 31, true, 100, 40, 0.4, 0.3, 0.5, 0.8, 0.9, NULL),
+        (DATE '2026-11-01', 20, false, 5, 0, NULL, NULL, NULL, NULL, NULL, 'too few'))
+    AS rows (month_date, passage_day_count, is_complete_month, matched_count, matched_ring_count,
+        diversion_share, diversion_share_low, diversion_share_high, read_rate_cordon, read_rate_ring,
+        reason);
+INSERT INTO marts.commitments_status BY NAME
+    SELECT DATE '2026-11-20' AS service_date, * FROM (VALUES
+        ('diesel', 'overdue', 1.0, 0.0, 'at most', DATE '2025-12-31', DATE '2026-11-20', NULL),
+        ('jams', 'no data', NULL, NULL, NULL, NULL, NULL, 'not measured'))
+    AS rows (commitment_id, status, measured_value, target_value, target_comparison, deadline_date,
+        measured_date, reason);
