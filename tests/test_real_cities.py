@@ -58,8 +58,9 @@ def served(feeds: list[Path], day: str) -> tuple[int, int, int]:
         calls = feed.stop_times[feed.stop_times["trip_id"].isin(trips["trip_id"])]
         types = feed.routes[feed.routes["route_type"] == 1]["route_id"]
         under = calls[calls["trip_id"].isin(trips[trips["route_id"].isin(types)]["trip_id"])]
-        # One route of Mexico City has a trip without a single call: nothing is served by it.
-        routes += trips[trips["trip_id"].isin(calls["trip_id"])]["route_id"].nunique()
+        # A route of Mexico City has nothing but trips that last no time; statistics leave it out.
+        moving = calls.groupby("trip_id")["arrival_time"].nunique() > 1
+        routes += trips[trips["trip_id"].isin(moving[moving].index)]["route_id"].nunique()
         stops += calls["stop_id"].nunique()
         metro += under["stop_id"].nunique()
     return routes, stops, metro
