@@ -208,16 +208,30 @@ BROKEN_REGISTERS = {
 }
 
 
+def fetch_and_load(source_id: str, key: str, run_id: str) -> run.Report:
+    return run.load(source_id, run.fetch(source_id, key, run_id), key, run_id)
+
+
 @pytest.mark.parametrize("how", BROKEN_REGISTERS)
-def test_a_broken_register_is_carried_by_its_last_good_version(
+def test_a_broken_register_is_an_outcome_with_its_reason(
     after_first: Toytown, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipelines.sources.fetch.FIRST_PAUSE_SECONDS", 0.001)
     BROKEN_REGISTERS[how](after_first.folder)
-    told = run_night(NEXT_DAY, "broken")
-    load = report_of(told, "load fleet")
+    load = fetch_and_load("fleet", NEXT_DAY, "broken")
     assert load["outcome"] == "stale"
     assert load["text"]
+    with open_lake(load_settings(), read_only=True) as lake:
+        attempts = lake.read("ops.fetch_attempts", ops.FetchAttempts, "run_id = 'broken'")
+        failed = attempts.filter(outcome="failed")
+        assert failed.get_column("source_id").to_list() == ["fleet"]
+        assert failed.item(0, "reason") == load["text"]
+
+
+def test_a_broken_register_is_carried_by_its_last_good_version(after_first: Toytown) -> None:
+    BROKEN_REGISTERS["renamed column"](after_first.folder)
+    told = run_night(NEXT_DAY, "broken")
+    assert report_of(told, "load fleet")["outcome"] == "stale"
     assert "publish" in told
     stale = after_first.status()["stale_sources"]
     assert [(s["source_id"], s["good_date"]) for s in stale] == [("fleet", DAY)]
@@ -226,9 +240,6 @@ def test_a_broken_register_is_carried_by_its_last_good_version(
         " AND status_scope = 'in service' AND service_scope = 'city and suburban'"
     )
     assert after_first.ask(count) == [(1,), (1,)]
-    with open_lake(load_settings(), read_only=True) as lake:
-        attempts = lake.read("ops.fetch_attempts", ops.FetchAttempts, "run_id = 'broken'")
-        assert attempts.filter(outcome="failed").get_column("source_id").to_list() == ["fleet"]
 
 
 def test_a_register_that_never_came_gives_null_and_the_reason(toytown: Toytown) -> None:
@@ -293,7 +304,7 @@ def test_passages_with_plates_in_clear_leave_no_trace(toytown: Toytown) -> None:
     path = toytown.folder / "passages" / "2026-11-18.csv"
     text = path.read_text().replace("plate_hash", "plate")
     path.write_text(text.replace("0000", "A123BC02"))
-    run_night(DAY)
+    assert fetch_and_load("passages", DAY, "plates")["outcome"] == "failed"
     for file in (toytown.folder / "data").rglob("*"):
         if file.is_file():
             assert b"A123BC02" not in file.read_bytes(), file
