@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -68,11 +68,12 @@ def nightly(
 
     settings, city_file = _city(city)
     day = _service_date(city_file, on)
+    started = datetime.now(UTC)
     console.print(f"{city_file.city.name}, night of {day}: {settings.data}", highlight=False)
     with exclusive(settings.data / "night.lock", f"A night of {city_file.city.name}"):
         code = _run_embedded(settings, day)
     if code == 0:
-        print_summary(console, settings, city_file, day)
+        print_summary(console, settings, city_file, day, started)
     raise typer.Exit(code)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +25,7 @@ def code_hash(module: str) -> str:
     """Hash of a module's source, of all project modules it imports, and of the libraries."""
     files = sorted(_closure(module))
     sources = [(str(f.relative_to(ROOT)), f.read_text(encoding="utf-8")) for f in files]
-    return digest(sources, [(name, version(name)) for name in _LIBRARIES])
+    return digest(sources, _library_versions())
 
 
 @cache
@@ -50,18 +49,25 @@ def _closure(module: str) -> set[Path]:
     return found
 
 
-def _imports(path: Path) -> Iterator[str]:
+@cache
+def _imports(path: Path) -> frozenset[str]:
+    """The project's modules that a file imports, in a function or at its top."""
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(name for name in found if name.startswith("pipelines"))
+
+
+@cache
+def _library_versions() -> tuple[tuple[str, str], ...]:
+    return tuple((name, version(name)) for name in _LIBRARIES)
 
 
 def _module_file(module: str) -> Path | None:
-    if not module.startswith("pipelines"):
-        return None
     base = ROOT.joinpath(*module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.is_file():

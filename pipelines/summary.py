@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -20,8 +20,10 @@ MOST_STEPS = 12  # the longest ones are shown
 HEADLINES = Path(__file__).resolve().parent.parent / "sql" / "views" / "headlines.sql"
 
 
-def print_summary(console: Console, settings: Settings, city: City, service_date: date) -> None:
-    """Print what a night came to, from the published file and `ops.*`."""
+def print_summary(
+    console: Console, settings: Settings, city: City, service_date: date, since: datetime
+) -> None:
+    """Print what a night came to, from the published file and the steps that ended `since`."""
     published = settings.publish / f"{city.city.id}.duckdb"
     if published.is_file():
         with open_published(published) as connection:
@@ -29,7 +31,7 @@ def print_summary(console: Console, settings: Settings, city: City, service_date
             console.print(_checks(connection, service_date))
             console.print(_tables(connection))
     with open_lake(settings, read_only=True) as lake:
-        console.print(_steps(lake, service_date))
+        console.print(_steps(lake, service_date, since))
     for label, path in _files(settings, city, service_date):
         console.print(f"{label:<10} {path}", soft_wrap=True, highlight=False)
 
@@ -67,10 +69,9 @@ def _tables(connection: Connection) -> Table:
     return table
 
 
-def _steps(lake: Lake, service_date: date) -> Table:
+def _steps(lake: Lake, service_date: date, since: datetime) -> Table:
     steps = lake.read("ops.steps", ops.Steps, "service_date = ?", [service_date])
-    last_run = steps.sort("ended_at").tail(1).get_column("run_id").to_list()
-    steps = steps.filter(pl.col("run_id").is_in(last_run))
+    steps = steps.filter(pl.col("ended_at") >= since)
     longest = steps.sort("duration_seconds", descending=True).head(MOST_STEPS)
     total = steps.get_column("duration_seconds").sum()
     title = f"Steps: {steps.height} took {total:.1f} s; the longest"

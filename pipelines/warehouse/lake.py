@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
 from pathlib import Path
@@ -77,7 +77,8 @@ class Lake:
     catalog: str  # the name under which the catalog is attached
     run_id: str
     code_version: str
-    _known: set[str] | None = None  # tables, listed at the first look: listing costs 30 ms
+    _made: set[str] = field(default_factory=set)
+    _has_looked: bool = False
 
     def write(self, partitions: Sequence[Partition] = (), added: Sequence[Added] = ()) -> None:
         """Replace whole partitions and add rows in one transaction: all of it, or nothing."""
@@ -166,14 +167,16 @@ class Lake:
 
     def exists(self, table: str) -> bool:
         """Whether the lake had the table at this connection's first look, or has made it since."""
-        if self._known is None:
+        known = _tables.setdefault(self.catalog, set())
+        if table not in known and not self._has_looked:
             found = self.connection.execute(
                 "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
                 " WHERE database_name = ?",
                 [self.catalog],
             ).fetchall()
-            self._known = {name for (name,) in found}
-        return table in self._known
+            known.update(name for (name,) in found)
+            self._has_looked = True
+        return table in known or table in self._made
 
     def address(self, table: str) -> str:
         """The table's quoted address in SQL."""
@@ -218,8 +221,7 @@ class Lake:
             self.connection.execute(f"ALTER TABLE {self.address(table)} SET PARTITIONED BY ({by})")
         for statement in comment_sql(self.address(table), contract):
             self.connection.execute(statement)
-        if self._known is not None:
-            self._known.add(table)
+        self._made.add(table)
 
     def _commit(self, write: Callable[[], Result]) -> Result:
         """Run `write` in a transaction; a locked catalog is waited for with back-off and jitter."""
@@ -235,7 +237,7 @@ class Lake:
                 self.connection.execute("COMMIT")
             except duckdb.Error as error:
                 self._roll_back()
-                self._known = None
+                self._made.clear()
                 if not any(word in str(error).lower() for word in _LOCKED):
                     raise
                 if attempt == COMMIT_TRIES:
@@ -249,6 +251,8 @@ class Lake:
                 self._roll_back()
                 raise
             else:
+                _tables.setdefault(self.catalog, set()).update(self._made)
+                self._made.clear()
                 return result
         raise LakeError("The lake could not be written.", "See the log above.")
 
@@ -302,6 +306,7 @@ def open_lake(
 # Keyed by process, since a forked child must not use its parent's.
 _instances: dict[int, duckdb.DuckDBPyConnection] = {}
 _catalogs: dict[tuple[int, str, str, bool], str] = {}
+_tables: dict[str, set[str]] = {}  # by catalog; tables are never dropped, and listing costs 0.1 s
 _names = count(1)
 
 
