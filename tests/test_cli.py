@@ -1,0 +1,85 @@
+"""The command line: help, exit codes, and one clear sentence for whatever is wrong."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.settings import ROOT
+from tests.toy_city import CITY, write_toy_city
+from tests.toy_feeds import toy_feed
+
+
+def qala(*arguments: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *arguments],
+        cwd=folder,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "QALA_CITY": str(folder / "toy.toml"),
+            "QALA_DATA": str(folder / "data"),
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder),
+            "COLUMNS": "160",
+            **more,
+        },
+        capture_output=True,
+        text=True,
+        input="",
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    write_toy_city(folder)
+    (folder / "broken.zip").write_bytes(toy_feed()[:500])
+    (folder / "orphans.zip").write_bytes(
+        toy_feed(trips="route_id,service_id,trip_id\nM1,weekday,M1-0700\nnowhere,daily,B1\n")
+    )
+    (folder / "wrong.toml").write_text(CITY.replace("address", "adress"))
+    return folder
+
+
+@pytest.mark.parametrize("command", ["nightly", "sql", "validate", "doctor"])
+def test_every_command_has_help(folder: Path, command: str) -> None:
+    ended = qala(command, "--help", folder=folder)
+    assert ended.returncode == 0
+    assert "Usage" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["sql", "SELECT 1"], 2, "Nothing is published at"),
+        (["nightly", "--date", "yesterday"], 2, "--date 'yesterday' is no date"),
+        (["nightly", "--city", "nowhere.toml"], 2, "nowhere.toml does not exist"),
+        (["nightly", "--city", "wrong.toml"], 2, "`sources.transit.address` is missing"),
+        (["validate", "nowhere.zip"], 2, "nowhere.zip does not exist"),
+        (["validate", "http://127.0.0.1:9/feed.zip"], 2, "can't be reached"),
+        (["validate", "broken.zip"], 1, "is not a whole zip archive"),
+        (["validate", "orphans.zip"], 1, "route_id|unknown"),
+        (["validate", "transit.zip"], 0, "No findings"),
+        (["conquer"], 2, "No such command"),
+    ],
+)
+def test_exit_codes_and_sentences(folder: Path, arguments: list[str], code: int, said: str) -> None:
+    ended = qala(*arguments, folder=folder)
+    told = " ".join((ended.stdout + ended.stderr).split())
+    assert ended.returncode == code, told
+    assert said in told
+    assert "Traceback" not in told
+
+
+def test_doctor_is_content_and_names_what_is_not(folder: Path) -> None:
+    well = qala("doctor", folder=folder)
+    assert well.returncode == 0, well.stdout
+    ill = qala("doctor", folder=folder, QALA_CITY=str(folder / "wrong.toml"))
+    assert ill.returncode == 1
+    squeezed = re.sub(r"[\s│┃]+", "", ill.stdout)
+    assert "`sources.transit.address`ismissing" in squeezed
