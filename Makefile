@@ -27,7 +27,7 @@ check: $(VENV)/.dev lint types imports ## Format, lint, types, imports and the f
 	@python -m pytest -q -n 2 -m "not slow and not airflow and not live" -p no:cacheprovider
 
 airflow: $(VENV)/.runtime ## Start the real scheduler and UI on loopback.
-	@python scripts/airflow.py
+	@python scripts/airflow_server.py
 
 bench: $(VENV)/.dev ## Run the benchmarks, or one: make bench NAME=trip_stats
 	@python -m benchmarks $(NAME)

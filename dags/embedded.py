@@ -1,0 +1,294 @@
+"""One night without a scheduler: the same DAG files, run to their end in this process.
+
+    python dags/embedded.py --date 2026-11-20
+
+runs `nightly` and then `deliver` for one service date by Airflow's own `dag.test()`, on a SQLite
+database of its own in ``AIRFLOW_HOME`` (never on a live one: `dag.test()` replaces runs). Tasks
+run one by one. Nothing is tried twice, since somebody is looking on: a night that is started again
+repeats only what changed. Each task says one line when it ends; Airflow's log goes to a file.
+
+Exit code 0: published and delivered. 1: the night failed, the reasons are printed. 2: it could not
+start. 128 and the signal's number: stopped.
+
+Left out: waiting for the schedule hour or for a source to answer, pools, deadlines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+from unittest.mock import patch
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+HERE = Path(__file__).resolve().parent
+NIGHT_FAILED = 1
+CANNOT_RUN = 2
+ERROR_WIDTH = 300  # characters of an unexpected error that are shown; the log has all of it
+
+
+class NightFailedError(Exception):
+    """The night did not end as it should; the arguments are the reasons, one sentence each."""
+
+
+class CannotRunError(Exception):
+    """Nothing was run, and the reason."""
+
+
+def main() -> int:
+    """Run one night; the exit code is as the module says."""
+    parser = argparse.ArgumentParser(prog="embedded.py", description="Run one night in-process.")
+    parser.add_argument("--date", required=True, help="service date, e.g. 2026-11-20")
+    key = parser.parse_args().date
+    home = prepare_environment()
+    log_file = home / "logs" / f"night-{key.replace('/', '-')}.log"
+    terminal = divert_output(log_file)
+    stop_on_signals(terminal, log_file)
+    try:
+        run_night(key, terminal)
+    except NightFailedError as failure:
+        code, reasons = NIGHT_FAILED, failure.args
+    except CannotRunError as failure:
+        code, reasons = CANNOT_RUN, failure.args
+    except Exception as error:  # noqa: BLE001  # the program's edge: the log gets the traceback
+        sys.excepthook(type(error), error, error.__traceback__)
+        code, reasons = CANNOT_RUN, (sentence(error),)
+    else:
+        return 0
+    terminal.writelines(f"{line}\n" for line in (*reasons, f"The log is {log_file}"))
+    return code
+
+
+def prepare_environment() -> Path:
+    """Point Airflow at a home, a database and DAG files of its own; before it is imported."""
+    home = Path(os.environ.get("AIRFLOW_HOME") or HERE.parent / "data" / "airflow").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ.pop("AIRFLOW_CONFIG", None)  # a live installation's, if any
+    os.environ.update(
+        {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(HERE),
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        }
+    )
+    return home
+
+
+def divert_output(log_file: Path) -> TextIO:
+    """Send all that this process writes to the log file; what is returned is the terminal."""
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    terminal = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8", errors="replace")
+    with log_file.open("w", encoding="utf-8") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    return terminal
+
+
+def stop_on_signals(terminal: TextIO, log_file: Path) -> None:
+    """End at once when told to: a task would take the exception for a failure of its own."""
+
+    def stop(number: int, _frame: object) -> None:
+        terminal.write(f"Stopped; what was published stays. The log is {log_file}\n")
+        terminal.flush()
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
+def run_night(key: str, terminal: TextIO) -> None:
+    """Run `nightly`, then `deliver`. Raises `CannotRunError` or `NightFailedError`."""
+    from pipelines import run
+    from pipelines.errors import QalaError
+
+    try:
+        key = run.service_date(key)
+        run.schedule()
+    except QalaError as error:
+        raise CannotRunError(str(error)) from None
+    prepare_database()
+    forget_old_clients()
+    dags = read_dags()
+    progress = Progress(terminal, sum(count_tasks(dag) for dag in dags))
+    listen(progress)
+    for dag in dags:
+        run_dag(dag, key, progress)
+
+
+def prepare_database() -> None:
+    """Create or migrate Airflow's database where that is due, and the lake writer's pool.
+
+    A pool that is there keeps its slots.
+    """
+    from airflow.models.pool import Pool
+    from airflow.utils import db
+
+    from dags.steps import WRITER_POOL
+
+    try:
+        db.check_migrations(0)  # type: ignore[no-untyped-call]  # Airflow's
+    except TimeoutError:
+        db.initdb()
+    if Pool.get_pool(WRITER_POOL) is None:
+        Pool.create_or_update_pool(
+            WRITER_POOL, slots=1, description="Writers of the lake", include_deferred=False
+        )
+
+
+def forget_old_clients() -> None:
+    """Spare Airflow's in-process API the routes for workers that are older than itself.
+
+    It makes them for nine versions, of which this process speaks the newest: five seconds of every
+    night. The third is kept as the oldest, since the second brings back a route that it must.
+    """
+    from airflow.api_fastapi.execution_api.versions import bundle
+
+    bundle.versions = bundle.versions[:3]
+    bundle.versions[-1].changes = ()
+
+
+def read_dags() -> list[DAG]:
+    """The two DAGs of the night from their files, without what needs a scheduler."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(HERE)
+    if bag.import_errors:
+        lasts = [str(text).strip().splitlines()[-1] for text in bag.import_errors.values()]
+        raise CannotRunError(*(f"A DAG file can't be read: {last}" for last in lasts))
+    dags = [bag.dags["nightly"], bag.dags["deliver"]]
+    for dag in dags:
+        dag.deadline = None
+        for task in dag.tasks:
+            task.retries = 0
+    return dags
+
+
+def count_tasks(dag: DAG) -> int:
+    """How many task instances will run: a mapped task has one for each source of its group."""
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+    from pipelines import run
+
+    def count(task: object) -> int:
+        if not isinstance(task, MappedOperator):
+            return 1
+        return len(run.source_ids(task.task_id.partition(".")[0].removeprefix("ingest_")))
+
+    return sum(count(task) for task in dag.tasks)
+
+
+def run_dag(dag: DAG, key: str, progress: Progress) -> None:
+    """Run one DAG for the service date. Raises `NightFailedError` unless all of it succeeded."""
+    import pendulum
+
+    day = pendulum.Date.fromisoformat(key)
+    midnight = pendulum.datetime(day.year, day.month, day.day, tz=dag.timezone)
+    if dag.start_date and midnight < dag.start_date:
+        first = pendulum.instance(dag.start_date).in_timezone(dag.timezone).date()
+        raise CannotRunError(f"No night before {first} can be run; {key} was asked for.")
+    with partition_key(key):
+        dag_run = dag.test(logical_date=midnight)
+    if dag_run.partition_key != key:
+        raise NightFailedError(f"{dag.dag_id} ran without its service date {key}.")
+    if dag_run.state != "success":
+        raise NightFailedError(*(progress.reasons() or [f"{dag.dag_id} ended {dag_run.state}."]))
+    if dag.dag_id not in progress.ended:
+        raise NightFailedError(f"{dag.dag_id} ended without having run one task.")
+
+
+@contextmanager
+def partition_key(key: str) -> Iterator[None]:
+    """Give the run that `dag.test()` creates its partition key, which `test` has no argument for.
+
+    Stands on an internal of the pinned Airflow; `run_dag` and a test make sure that it holds.
+    """
+    from airflow.serialization.definitions.dag import SerializedDAG
+
+    create = SerializedDAG.create_dagrun
+
+    def create_with_key(dag: SerializedDAG, **arguments: Any) -> Any:
+        return create(dag, **{**arguments, "partition_key": key})
+
+    with patch.object(SerializedDAG, "create_dagrun", create_with_key):
+        yield
+
+
+class Progress:
+    """Says one line for each task instance as it ends, and keeps the reasons of failures."""
+
+    def __init__(self, terminal: TextIO, total: int) -> None:
+        self.terminal = terminal
+        self.total = total
+        self.ended: dict[str, int] = {}
+        self.failures: list[str] = []
+        self.started = time.monotonic()
+
+    def say(self, instance: Any, outcome: str, rows: int | None = None) -> None:
+        """One line: number, task and source, outcome, seconds, rows."""
+        self.ended[instance.dag_id] = self.ended.get(instance.dag_id, 0) + 1
+        number = f"[{sum(self.ended.values()):>{len(str(self.total))}}/{self.total}]"
+        name = " ".join(filter(None, (instance.task_id, instance.rendered_map_index)))
+        seconds = time.monotonic() - self.started
+        counted = "" if rows is None else f"{rows:>11,} rows"
+        self.terminal.write(f"{number} {name:<44} {outcome:<9}{seconds:>7.1f} s{counted}\n")
+
+    def reasons(self) -> list[str]:
+        """What went wrong, each once: closing a night repeats what its steps have said."""
+        return [
+            failure
+            for index, failure in enumerate(self.failures)
+            if not any(failure in later for later in self.failures[index + 1 :])
+        ]
+
+
+def listen(progress: Progress) -> None:
+    """Have Airflow tell of each task instance's start and end."""
+    from airflow.listeners import hookimpl
+    from airflow.sdk.listener import get_listener_manager
+
+    class Listener:
+        @hookimpl
+        def on_task_instance_running(self) -> None:
+            progress.started = time.monotonic()
+
+        @hookimpl
+        def on_task_instance_success(self, task_instance: Any) -> None:
+            report = task_instance.xcom_pull(
+                task_ids=task_instance.task_id, map_indexes=task_instance.map_index
+            )
+            if isinstance(report, dict):
+                progress.say(task_instance, report["outcome"], report["rows"])
+            else:
+                progress.say(task_instance, "done")
+
+        @hookimpl
+        def on_task_instance_failed(self, task_instance: Any, error: BaseException) -> None:
+            progress.say(task_instance, "failed")
+            progress.failures.append(sentence(error))
+
+    get_listener_manager().add_listener(Listener())  # type: ignore[no-untyped-call]  # Airflow's
+
+
+def sentence(error: BaseException) -> str:
+    """What to say of an error: our own sentence as it is, a defect with its kind."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from pipelines.errors import QalaError
+
+    if isinstance(error, (QalaError, AirflowFailException)):
+        return str(error)
+    return f"Unexpected {type(error).__name__}: {error}"[:ERROR_WIDTH]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""What the tasks of every DAG share: the call of one step, its service date, its errors.
+
+A task is one call of `perform`. An error that another try can't mend ends the task at once with
+its sentence. A source that does not answer, a locked lake and a defect of the program are tried
+again, each time later.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Asset, get_current_context
+from airflow.sdk.exceptions import AirflowFailException
+
+from pipelines import run
+from pipelines.errors import LakeError, QalaError, TransientSourceError
+from pipelines.run import Report
+
+SCHEDULE = run.schedule()
+TAGS = sorted({SCHEDULE.city_id, *SCHEDULE.tags})
+
+# One slot: on a SQLite catalog one process commits at a time. On PostgreSQL the pool may be given
+# more. Without the pool its tasks are never scheduled: whoever sets Airflow up creates it.
+WRITER_POOL = "lake_writer"
+
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": SCHEDULE.owner,
+    "retries": 3,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=15),
+    "execution_timeout": timedelta(hours=2),
+}
+
+PUBLISHED = Asset(
+    name=f"{SCHEDULE.city_id}.published", uri=f"qala://{SCHEDULE.city_id}/published", group="night"
+)
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def final_errors() -> Iterator[None]:
+    """End the task with the error's sentence, and no further try, unless a later try may help."""
+    try:
+        yield
+    except (TransientSourceError, LakeError):
+        raise
+    except QalaError as error:
+        raise AirflowFailException(str(error)) from None
+
+
+def perform(step: Callable[..., Report], *arguments: object, **options: object) -> Report:
+    """Call ``step(*arguments, service date, run id, **options)``, log and return its report.
+
+    Raises `AirflowFailException` for errors that no further try can mend, and for a run without
+    a service date as its partition key.
+    """
+    dag_run = get_current_context()["dag_run"]
+    with final_errors():
+        key = run.service_date(dag_run.partition_key)
+        report = step(*arguments, key, dag_run.run_id, **options)
+    log.info("%s: %s, %s", report["step"], report["outcome"], report["text"])
+    return report

@@ -1,0 +1,199 @@
+"""The real scheduler on loopback: every way in which a night can start, on a toy city.
+
+A night by schedule, one by REST, the rerun of one source, a backfill of three days: each ends
+with its own date in every table of figures, and `deliver` follows each publication once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import duckdb
+import httpx
+import pytest
+
+from pipelines import flow
+from pipelines.settings import ROOT
+from tests.toy_city import CITY, write_toy_city
+from tests.toy_feeds import toy_feed
+
+pytestmark = [pytest.mark.airflow, pytest.mark.live, pytest.mark.slow]
+
+SOURCES = ("transit", "fleet", "people", "districts", "commitments")  # none of `traffic`
+# It is about noon in Toytown whenever the test runs, so no other night begins meanwhile, and the
+# morning's hour is long past. Etc/GMT-5 is five hours ahead of UTC.
+ZONE = ZoneInfo(f"Etc/GMT{datetime.now(UTC).hour - 12:+d}")
+SCHEDULE = '\n[schedule]\nhour = "00:00"\ncut_off = "00:00"\n'
+FIGURES = [mart.name for mart in flow.marts() if mart.by == "service_date"]
+START_SECONDS = 240
+NIGHT_SECONDS = 900
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running Airflow, asked over REST."""
+
+    address: str
+    token: str
+    data: Path
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        return ask(method, f"{self.address}/api/v2/{path}", body, self.token)
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        return list(self.ask("GET", f"dags/{dag_id}/dagRuns?limit=100")["dag_runs"])
+
+    def tries(self, run_id: str) -> dict[tuple[str, int], int]:
+        path = f"dags/nightly/dagRuns/{run_id}/taskInstances?limit=200"
+        found = self.ask("GET", path)["task_instances"]
+        return {(task["task_id"], task["map_index"]): task["try_number"] for task in found}
+
+    def ended(self, dag_id: str, wanted: Counter[str]) -> list[dict[str, Any]] | None:
+        """The runs once there are as many of each key as wanted and all have ended."""
+        runs = self.runs(dag_id)
+        failed = [run["dag_run_id"] for run in runs if run["state"] == "failed"]
+        assert not failed, failed
+        keys = Counter(run["partition_key"] for run in runs if run["state"] == "success")
+        return runs if keys == wanted and len(runs) == wanted.total() else None
+
+
+def ask(method: str, address: str, body: object = None, token: str = "") -> Any:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = httpx.request(method, address, json=body, headers=headers, timeout=30)
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+def wait_for(look: Callable[[], Found | None], what: str, seconds: float) -> Found:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        found = look()
+        if found is not None:
+            return found
+        time.sleep(1)
+    pytest.fail(f"{what} did not happen within {seconds} s")
+
+
+def toy_city(folder: Path, today: date) -> Path:
+    """Five of the toy city's sources, with a timetable that holds around today."""
+    head, *sources = re.split(r"(?m)^(?=\[sources\.)", CITY.replace("Asia/Almaty", ZONE.key))
+    kept = [text for text in sources if text.startswith(tuple(f"[sources.{s}]" for s in SOURCES))]
+    first, last = (today + timedelta(days=days) for days in (-60, 60))
+    calendar = (
+        "service_id,monday,tuesday,wednesday,thursday,friday,saturday,sunday,start_date,end_date\n"
+        f"weekday,1,1,1,1,1,1,1,{first:%Y%m%d},{last:%Y%m%d}\n"
+        f"daily,1,1,1,1,1,1,1,{first:%Y%m%d},{last:%Y%m%d}\n"
+    )
+    feed = toy_feed(calendar=calendar, calendar_dates=None)
+    return write_toy_city(folder, city=head + "".join(kept) + SCHEDULE, feed=feed)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Airflow as `make airflow` starts it, on a free port; gone with all its processes after."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "QALA_CITY": str(toy_city(tmp_path / "city", datetime.now(ZONE).date())),
+        "QALA_DATA": str(tmp_path / "data"),
+        "QALA_AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "QALA_AIRFLOW_PORT": str(port),
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "30",
+    }
+    said_to = tmp_path / "said.txt"
+    with said_to.open("w") as said:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "scripts" / "airflow_server.py")],
+            env=environment, stdout=said, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def ready() -> tuple[str, str] | None:
+        assert process.poll() is None, said_to.read_text()
+        words = re.search(r"ready: (\S+)\n.* the password (\S+)\n", said_to.read_text())
+        return (words[1], words[2]) if words else None
+
+    try:
+        address, password = wait_for(ready, "Airflow's start", START_SECONDS)
+        login = {"username": "admin", "password": password}
+        token = ask("POST", f"{address}/auth/token", login)["access_token"]
+        yield Server(address, token, tmp_path / "data" / "toy")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+
+
+def dates_in_figures(server: Server) -> dict[str, set[str]]:
+    """The service dates in every published table of figures of a night."""
+    with duckdb.connect(str(server.data / "publish" / "toy.duckdb"), read_only=True) as published:
+        rows = {
+            name: published.sql(f"SELECT DISTINCT service_date FROM {name}").fetchall()  # our names
+            for name in FIGURES
+        }
+    return {name: {day.isoformat() for (day,) in found} for name, found in rows.items()}
+
+
+def test_every_way_to_start_a_night(server: Server) -> None:
+    today = datetime.now(ZONE).date()
+    by_schedule, by_rest = ((today - timedelta(days=days)).isoformat() for days in (1, 9))
+    backfilled = [(today - timedelta(days=days)).isoformat() for days in (5, 4, 3)]
+    parsed = lambda: len(server.ask("GET", "dags")["dags"]) == 2 or None  # noqa: E731
+    wait_for(parsed, "the parsing of the DAG files", START_SECONDS)
+
+    for dag_id in ("deliver", "nightly"):
+        server.ask("PATCH", f"dags/{dag_id}?update_mask=is_paused", {"is_paused": False})
+    wanted = Counter([by_schedule])
+    [scheduled] = wait_for(
+        lambda: server.ended("nightly", wanted), "the scheduled night", NIGHT_SECONDS
+    )
+    assert scheduled["run_type"] == "scheduled"
+
+    started = {"logical_date": None, "partition_key": by_rest}
+    asked_for = server.ask("POST", "dags/nightly/dagRuns", started)["dag_run_id"]
+    wanted += Counter([by_rest])
+    wait_for(lambda: server.ended("nightly", wanted), "the night by REST", NIGHT_SECONDS)
+
+    before = server.tries(asked_for)
+    cleared = {
+        "dry_run": False, "dag_run_id": asked_for, "task_ids": ["ingest_fleet.load"],
+        "include_downstream": True, "only_failed": False, "reset_dag_runs": True,
+    }  # fmt: skip
+    server.ask("POST", "dags/nightly/clearTaskInstances", cleared)
+    wait_for(lambda: server.ended("nightly", wanted), "the rerun", NIGHT_SECONDS)
+    after = server.tries(asked_for)
+    assert {task[0] for task in after if after[task] > before[task]} == {
+        "ingest_fleet.load", "build_marts.diesel_phase_out", "build_marts.commitments_status",
+        "audit", "publish", "close",
+    }  # fmt: skip
+
+    days = [f"{backfilled[0]}T00:00:00Z", f"{backfilled[-1]}T00:00:00Z"]
+    server.ask("POST", "backfills", {
+        "dag_id": "nightly", "from_date": days[0], "to_date": days[1],
+        "max_active_runs": 1, "run_backwards": False, "dag_run_conf": {},
+    })  # fmt: skip
+    wanted += Counter(backfilled)
+    runs = wait_for(lambda: server.ended("nightly", wanted), "the backfill", 3 * NIGHT_SECONDS)
+    kinds = Counter(run["run_type"] for run in runs)
+    assert kinds == {"scheduled": 1, "manual": 1, "backfill": 3}
+
+    assert dates_in_figures(server) == {name: set(wanted) for name in FIGURES}
+    status = json.loads((server.data / "publish" / "status.json").read_text())
+    assert status["published"]["service_date"] == by_schedule
+    followed = wanted + Counter([by_rest])  # once more after the rerun
+    wait_for(lambda: server.ended("deliver", followed), "each delivery", NIGHT_SECONDS)

@@ -1,0 +1,144 @@
+"""The shape of the DAGs: what waits for what, how often, in which pool, and for whom."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pipelines import flow
+
+GROUPS = ("gtfs", "fleet", "traffic", "reference")
+MARTS = [mart.short_name for mart in flow.marts()]
+
+
+@pytest.fixture
+def nightly(dags: dict[str, Any]) -> Any:
+    return dags["nightly"]
+
+
+def upstream(dag: Any, task_id: str) -> set[str]:
+    return set(dag.get_task(task_id).upstream_task_ids)
+
+
+def test_only_these_files_hold_dags(dags: dict[str, Any]) -> None:
+    assert set(dags) == {"nightly", "deliver"}
+
+
+def test_every_step_of_the_flow_is_a_task(nightly: Any) -> None:
+    ingest = {f"ingest_{g}.{step}" for g in GROUPS for step in ("list_sources", "fetch", "load")}
+    build = {f"build_marts.{mart}" for mart in MARTS}
+    assert set(nightly.task_ids) == {
+        "wait_for_hour", *ingest, *build, "audit", "publish", "close",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_lists_fetches_and_loads_its_sources(nightly: Any, group: str) -> None:
+    here = f"ingest_{group}"
+    assert upstream(nightly, f"{here}.list_sources") == {"wait_for_hour"}
+    assert upstream(nightly, f"{here}.fetch") == {f"{here}.list_sources"}
+    assert upstream(nightly, f"{here}.load") == {f"{here}.fetch"}
+    assert nightly.get_task(f"{here}.fetch").is_mapped
+    assert nightly.get_task(f"{here}.load").is_mapped
+
+
+@pytest.mark.parametrize("mart", flow.marts(), ids=lambda mart: str(mart.short_name))
+def test_a_mart_waits_for_what_it_reads_and_for_nothing_else(nightly: Any, mart: Any) -> None:
+    groups = {f"ingest_{flow.source_kind(flow.table(read).source).group}.load"
+              for read in mart.reads if flow.table(read).source}  # fmt: skip
+    marts = {f"build_marts.{flow.table(read).short_name}"
+             for read in mart.reads if not flow.table(read).source}  # fmt: skip
+    assert upstream(nightly, f"build_marts.{mart.short_name}") == groups | marts
+
+
+def test_rerunning_the_fleet_reruns_only_what_follows_from_it(nightly: Any) -> None:
+    following = nightly.get_task("ingest_fleet.load").get_flat_relative_ids(upstream=False)
+    assert following == {
+        "build_marts.diesel_phase_out", "build_marts.commitments_status",
+        "audit", "publish", "close",
+    }  # fmt: skip
+
+
+def test_the_audit_waits_for_all_tables(nightly: Any) -> None:
+    made = {f"ingest_{g}.load" for g in GROUPS} | {f"build_marts.{mart}" for mart in MARTS}
+    assert upstream(nightly, "audit") == made
+    assert upstream(nightly, "publish") == {"audit"}
+
+
+def test_closing_waits_for_everything_and_always_runs(nightly: Any) -> None:
+    made = {f"ingest_{g}.load" for g in GROUPS} | {f"build_marts.{mart}" for mart in MARTS}
+    assert upstream(nightly, "close") == made | {"audit", "publish"}
+    assert nightly.get_task("close").trigger_rule == "all_done"
+
+
+def test_a_group_without_sources_does_not_stop_the_night(nightly: Any) -> None:
+    for task_id in ("audit", *(f"build_marts.{mart}" for mart in MARTS)):
+        assert nightly.get_task(task_id).trigger_rule == "none_failed", task_id
+
+
+def test_what_writes_to_the_lake_shares_one_slot(nightly: Any) -> None:
+    pools = {task.task_id: task.pool for task in nightly.tasks}
+    writers = {task_id for task_id, pool in pools.items() if pool == "lake_writer"}
+    readers = {"wait_for_hour"} | {
+        f"ingest_{g}.{s}" for g in GROUPS for s in ("list_sources", "fetch")
+    }
+    assert writers == set(pools) - readers
+    assert {pools[task_id] for task_id in readers} == {"default_pool"}
+
+
+def test_tasks_are_tried_again_with_growing_pauses(dags: dict[str, Any]) -> None:
+    for dag in dags.values():
+        for task in dag.tasks:
+            assert task.retries >= 3, task.task_id
+            assert task.retry_exponential_backoff == 2, task.task_id
+            assert task.max_retry_delay <= timedelta(minutes=15), task.task_id
+
+
+def test_a_source_is_tried_from_the_hour_to_the_cut_off(nightly: Any) -> None:
+    fetch = nightly.get_task("ingest_gtfs.fetch")
+    shortest, pause = timedelta(), fetch.retry_delay
+    for _ in range(fetch.retries):
+        shortest += min(pause, fetch.max_retry_delay)
+        pause *= 2
+    assert shortest >= timedelta(hours=2)  # 03:00 to 05:00 in the toy city
+
+
+def test_every_task_but_the_waiting_one_has_a_time_limit(dags: dict[str, Any]) -> None:
+    unlimited = {
+        task.task_id for dag in dags.values() for task in dag.tasks if not task.execution_timeout
+    }
+    assert unlimited == {"wait_for_hour"}
+
+
+def test_owner_tags_and_words_for_people(dags: dict[str, Any]) -> None:
+    for dag in dags.values():
+        assert {task.owner for task in dag.tasks} == {"toy owner"}
+        assert set(dag.tags) == {"toy", "toy tag"}
+        assert "service date" in dag.doc_md
+
+
+def test_a_night_is_a_day_in_the_citys_time_zone(nightly: Any) -> None:
+    timetable = nightly.timetable
+    assert nightly.timezone.name == "Asia/Almaty"
+    assert (timetable.expression, timetable.run_offset) == ("0 0 * * *", -1)
+    assert timetable.key_format == "%Y-%m-%d"
+    assert nightly.catchup is False
+    assert nightly.max_active_runs == 1
+
+
+def test_the_deadline_counts_from_the_schedule_hour(nightly: Any) -> None:
+    [deadline] = nightly.deadline if isinstance(nightly.deadline, list) else [nightly.deadline]
+    assert deadline.interval == timedelta(hours=3, minutes=240)
+    assert deadline.callback.path.endswith(".report_missed_deadline")
+
+
+def test_deliver_follows_what_closing_emits(dags: dict[str, Any]) -> None:
+    emitting = {t.task_id: t.outlets for t in dags["nightly"].tasks if t.outlets}
+    [published] = emitting.pop("close")
+    assert emitting == {}
+    assert not dags["nightly"].get_task("close").is_mapped
+    assert published.name == "toy.published"
+    assert dags["deliver"].timetable.asset_condition == published
+    assert dags["deliver"].task_ids == ["hand_over"]
