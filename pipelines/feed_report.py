@@ -29,17 +29,18 @@ def print_feed_report(console: Console, address: str) -> int:
     A feed that can't be read as GTFS is a finding. Raises `SourceError` where there is no such
     file or address, or it does not answer.
     """
-    payload, version = _fetch(address)
-    try:
-        raw = flow.load_function(flow.source_kind(KIND).parse)(payload, version)
-    except SourceError as error:
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return 1
-    with console.status("Staging ..."):
-        staged = {
-            table.short_name: flow.load_function(table.maker_path)(raw, version)
-            for table in flow.staging_tables(KIND)
-        }
+    with console.status(f"Fetching {address} ...") as progress:
+        payload, version = _fetch(address)
+        progress.update("Reading ...")
+        try:
+            raw = flow.load_function(flow.source_kind(KIND).parse)(payload, version)
+        except SourceError as error:
+            console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            return 1
+        staged = {}
+        for table in flow.staging_tables(KIND):
+            progress.update(f"Checking {table.short_name} ...")
+            staged[table.short_name] = flow.load_function(table.maker_path)(raw, version)
     _print_tables(console, staged)
     return _print_findings(console, staged)
 

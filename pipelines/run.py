@@ -125,7 +125,7 @@ def load(source_id: str, report: Report, key: str, run_id: str) -> Report:
         carried = any(item.version_id for item in loading.objects)
         return "stale" if carried else "failed", loading.staged_rows, reason
 
-    return _step(step, key, run_id, work)
+    return _step(step, key, run_id, work, before=report)
 
 
 def build(table: str, key: str, run_id: str) -> Report:
@@ -187,27 +187,35 @@ def _night(key: str) -> tuple[Settings, City, date]:
 
 
 def _step(
-    step: str, key: str, run_id: str, work: Callable[[Lake], tuple[str, int | None, str]]
+    step: str,
+    key: str,
+    run_id: str,
+    work: Callable[[Lake], tuple[str, int | None, str]],
+    *,
+    before: Report | None = None,
 ) -> Report:
-    """Do a step's work on the lake, and record how it ended, success or failure."""
+    """Do a step's work on the lake, and record how it ended, success or failure.
+
+    `before` is the report of a step that ran outside the lake's one writer and is recorded here.
+    """
     from pipelines.fingerprint import code_version
     from pipelines.warehouse.lake import open_lake
-    from pipelines.warehouse.state import StepReport, step_row
+    from pipelines.warehouse.state import step_row
 
     started = time.monotonic()
     settings, _, day = _night(key)
     with open_lake(settings, run_id=run_id, code_version=code_version()) as lake:
+        ended = [] if before is None else [before]
         try:
             outcome, rows, text = work(lake)
         except QalaError as error:
-            seconds = time.monotonic() - started
-            failed = StepReport(day, step, "failed", None, seconds, str(error))
-            lake.write(added=[step_row(run_id, failed)])
+            ended.append(_report(step, "failed", None, started, str(error)))
             raise
-        report = _report(step, outcome, rows, started, text)
-        ended = StepReport(day, step, outcome, rows, report["seconds"], text)
-        lake.write(added=[step_row(run_id, ended)])
-    return report
+        else:
+            ended.append(_report(step, outcome, rows, started, text))
+        finally:
+            lake.write(added=[step_row(run_id, day, report) for report in ended])
+    return ended[-1]
 
 
 def _report(step: str, outcome: str, rows: int | None, started: float, text: str) -> Report:

@@ -52,7 +52,7 @@ def night_status(lake: Lake, city: City, service_date: date, *, published: bool)
             "outcome": "published" if published else "failed",
             "ended_at": now.isoformat(timespec="seconds"),
             "run_id": lake.run_id,
-            "failures": _failures(lake, service_date),
+            "failures": [] if published else _failures(lake, service_date),
         },
         "stale_sources": [
             {
@@ -98,7 +98,9 @@ def _failures(lake: Lake, service_date: date) -> list[Status]:
         "ops.steps", ops.Steps, "service_date = ? AND run_id = ?", [service_date, lake.run_id]
     )
     last = steps.sort("ended_at").unique("step", keep="last", maintain_order=True)
-    failed = last.filter((pl.col("outcome") == "failed") & (pl.col("step") != "close"))
+    # A failed fetch is an outcome: where it fails the night, its load says so.
+    is_failure = (pl.col("outcome") == "failed") & ~pl.col("step").str.contains("^(fetch|close)")
+    failed = last.filter(is_failure)
     return [{"step": row["step"], "reason": row["note"]} for row in failed.iter_rows(named=True)]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import dataframely as dy
 import polars as pl
@@ -38,18 +39,6 @@ class Governing:
     is_stale: bool
     good_date: date | None
     reason: str
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """How a step of a night ended."""
-
-    service_date: date
-    step: str
-    outcome: str
-    row_count: int | None
-    seconds: float
-    note: str
 
 
 def version_key(source_id: str, version_id: str) -> dict[str, object]:
@@ -158,17 +147,17 @@ def night_sources_partition(
     return Partition("ops.night_sources", key, ops.NightSources, rows)
 
 
-def step_row(run_id: str, report: StepReport) -> Added:
-    """What records that a step ended."""
+def step_row(run_id: str, service_date: date, report: Mapping[str, Any]) -> Added:
+    """What records that a step ended: step, outcome, rows, seconds and text of its report."""
     rows = pl.DataFrame(
         {
-            "service_date": [report.service_date],
+            "service_date": [service_date],
             "run_id": [run_id],
-            "step": [report.step],
-            "outcome": [report.outcome],
-            "row_count": pl.Series([report.row_count], dtype=pl.Int64),
-            "duration_seconds": [round(report.seconds, 3)],
-            "note": [report.note],
+            "step": [report["step"]],
+            "outcome": [report["outcome"]],
+            "row_count": pl.Series([report["rows"]], dtype=pl.Int64),
+            "duration_seconds": [report["seconds"]],
+            "note": [report["text"]],
             "ended_at": [ops.now()],
         }
     )

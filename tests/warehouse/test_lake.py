@@ -25,7 +25,6 @@ from pipelines.warehouse.lake import (
 )
 from pipelines.warehouse.state import (
     Stand,
-    StepReport,
     date_key,
     key_text,
     stands,
@@ -147,8 +146,9 @@ def test_comments_and_message_of_a_snapshot(tmp_path: Path) -> None:
 def test_steps_are_added_and_read_back_by_another_reader(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     with open_lake(settings, run_id="r") as lake:
-        report = StepReport(DAY, "build", "done", None, 1.25, 'it\'s "fine"')
-        lake.write(added=[step_row("r", report), step_row("r", report)])
+        report = {"step": "build", "outcome": "done", "rows": None, "seconds": 1.25}
+        row = step_row("r", DAY, {**report, "text": 'it\'s "fine"'})
+        lake.write(added=[row, row])
     with open_lake(settings, read_only=True) as lake:
         rows = lake.read("ops.steps", ops.Steps, "service_date = ?", [DAY])
         assert rows.get_column("note").to_list() == ['it\'s "fine"'] * 2
@@ -206,8 +206,8 @@ def _write_many(folder: str, worker: int) -> None:
     with open_lake(settings_in(Path(folder)), run_id=f"w{worker}") as lake:
         for turn in range(3):
             put(lake, f"w{worker}", *range(turn + 1))
-            report = StepReport(DAY, f"step {turn}", "done", turn, 0.0, "")
-            lake.write(added=[step_row(f"w{worker}", report)])
+            report = {"step": "build", "outcome": "done", "rows": turn, "seconds": 0.0, "text": ""}
+            lake.write(added=[step_row(f"w{worker}", DAY, report)])
 
 
 @pytest.mark.slow
