@@ -148,6 +148,10 @@ def test_comments_and_types_of_the_published_file(after_first: Toytown) -> None:
         "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'passages'"
     ) == [(0,)]
     assert (after_first.publish / "toy.duckdb").stat().st_mode & 0o777 == 0o444
+    # DuckDB 1.0 opens no file of 1.5 that has keys or indexes.
+    keyed = "SELECT count(*) FROM duckdb_constraints() WHERE constraint_type <> 'NOT NULL'"
+    assert after_first.ask(keyed) == [(0,)]
+    assert after_first.ask("SELECT count(*) FROM duckdb_indexes()") == [(0,)]
 
 
 def test_two_nights_are_both_published_and_a_fleet_without_change_is_not_read_again(

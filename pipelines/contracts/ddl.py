@@ -61,17 +61,15 @@ def create_table_sql(
 ) -> str:
     """CREATE TABLE IF NOT EXISTS for a contract.
 
-    `qualified_name` is SQL: each of its parts is quoted already. `constraints` adds NOT NULL and
-    PRIMARY KEY, which a DuckDB file keeps and DuckLake does not (it knows no keys).
+    `qualified_name` is SQL: each of its parts is quoted already. `constraints` adds NOT NULL. Keys
+    are proved when rows are written and again by the audit: DuckLake knows none, and a file of
+    today's DuckDB with a PRIMARY KEY does not open in DuckDB 1.0.
     """
     lines = [
         f"  {quoted(name)} {sql_type(column)}"
         + (" NOT NULL" if constraints and not column.nullable else "")
         for name, column in contract.columns().items()
     ]
-    key = ", ".join(quoted(name) for name in contract.primary_key())
-    if constraints and key:
-        lines.append(f"  PRIMARY KEY ({key})")
     return f"CREATE TABLE IF NOT EXISTS {qualified_name} (\n" + ",\n".join(lines) + "\n)"
 
 

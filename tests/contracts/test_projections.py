@@ -72,9 +72,7 @@ def test_the_table_has_the_contract_s_columns(
         (name, sql_type(column)) for name, column in Toys.columns().items()
     ]
     not_null = {name for name, _, nullable, *_ in described if nullable == "NO"}
-    key = {name for name, *_, key, _, _ in described if key == "PRI"}
     assert not_null == ({"toy_id", "made_date", "weight", "is_new"} if constraints else set())
-    assert key == ({"toy_id", "made_date"} if constraints else set())
 
 
 def test_rows_come_back_as_they_went_in(connection: duckdb.DuckDBPyConnection) -> None:
