@@ -1,4 +1,4 @@
-"""Fixtures for every suite. Real data lies beside the checkout and is skipped where it is absent."""
+"""Fixtures for every suite. Real data lies beside the checkout; where absent, tests skip."""
 
 from __future__ import annotations
 
