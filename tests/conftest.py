@@ -16,3 +16,17 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("real test data (../shared/data) is absent")
     return SHARED_DATA
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that two workers end together: live servers, Airflow, whole nights."""
+
+    def place(item: pytest.Item) -> int:
+        marks = [mark.name for mark in item.iter_markers()]
+        wanted = ("live", "airflow", "slow")
+        return next((n for n, name in enumerate(wanted) if name in marks), len(wanted))
+
+    longest = {}
+    for item in items:
+        longest[item.path] = min(place(item), longest.get(item.path, 9))
+    items.sort(key=lambda item: longest[item.path])
