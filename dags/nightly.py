@@ -79,7 +79,7 @@ FETCH_RETRIES = 4 + math.ceil(
 def report_missed_deadline(context: Mapping[str, Any]) -> None:
     """Say in the log that a night is late; Airflow's own pages list it as a missed deadline."""
     log.error(
-        "The night of %s (%s) was not closed %d minutes after %s. The tasks that are still "
+        "The night of %s (%s) was not closed within %d minutes of %s. The tasks that are still "
         "running or wait for another try show why.",
         context["dag_run"].get("partition_key"),
         SCHEDULE.city_name,

@@ -44,7 +44,8 @@ PASSWORDS = "simple_auth_manager_passwords.json.generated"
 
 def main() -> int:
     """Run Airflow until it is told to stop; the exit code is as the module says."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores SIGINT
+        signal.signal(number, signal.default_int_handler)
     try:
         settings = load_settings()
         name = load_city(settings.city_file).city.name

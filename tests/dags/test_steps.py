@@ -206,5 +206,5 @@ def test_a_missed_deadline_is_said_in_the_log(
     nightly_file.report_missed_deadline({"dag_run": {"partition_key": KEY}})
     [line] = said
     assert line.startswith(
-        "The night of 2026-11-20 (Toytown) was not closed 240 minutes after 03:00"
+        "The night of 2026-11-20 (Toytown) was not closed within 240 minutes of 03:00"
     )
