@@ -26,7 +26,7 @@ import polars as pl
 from pipelines.contracts.ddl import comment_sql, create_table_sql, quoted, quoted_text, sql_type
 from pipelines.errors import LakeError
 from pipelines.settings import Settings
-from pipelines.warehouse.extensions import load_extensions
+from pipelines.warehouse.extensions import CONFIG, load_extensions
 
 INLINED_ROWS = 1_000  # smaller inserts are kept in the catalog: no file for a handful of rows
 COPIED_ROWS = 2_000_000  # tables up to this size are copied into memory for the audit
@@ -302,8 +302,7 @@ def open_lake(
         connection.close()
 
 
-# One DuckDB instance a process: checking an extension's signature costs 0.3 s, so it is done once.
-# Keyed by process, since a forked child must not use its parent's.
+# One DuckDB instance a process, keyed by process, since a forked child must not use its parent's.
 _instances: dict[int, duckdb.DuckDBPyConnection] = {}
 _catalogs: dict[tuple[int, str, str, bool], str] = {}
 _tables: dict[str, set[str]] = {}  # by catalog; tables are never dropped, and listing costs 0.1 s
@@ -313,7 +312,7 @@ _names = count(1)
 def _instance() -> duckdb.DuckDBPyConnection:
     pid = os.getpid()
     if pid not in _instances:
-        connection = duckdb.connect()
+        connection = duckdb.connect(config=CONFIG)
         load_extensions(connection, ("ducklake", "sqlite_scanner"))
         connection.execute("SET enable_progress_bar = false")
         _instances[pid] = connection
