@@ -1,12 +1,13 @@
 """The audit of a night: every check on every table that the night stands on.
 
-Nothing reaches a reader before its checks passed. What was found, good or bad, is kept as rows; an
-audit of the same contents by the same checks is not run again.
+Nothing reaches a reader before its checks passed. What was found, good or bad, is kept as rows. A
+table with the same contents is not checked again by the same checks: what was found last time is
+what would be found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -19,9 +20,11 @@ from pipelines.contracts import load_contract
 from pipelines.contracts.canonical import in_key_order
 from pipelines.errors import QalaError
 from pipelines.fingerprint import ROOT, code_version, digest
+from pipelines.quality.expectations import load_expectations
 from pipelines.quality.results import CheckResult, CheckResults, require_passed, results_frame
 from pipelines.settings import City
-from pipelines.warehouse.lake import Lake, Selection
+from pipelines.warehouse import ops
+from pipelines.warehouse.lake import Lake, Partition, Selection
 from pipelines.warehouse.state import (
     Governing,
     Stand,
@@ -106,7 +109,12 @@ def audit_night(lake: Lake, city: City, service_date: date) -> tuple[str, int, s
         results = read_results(lake, service_date)
         outcome = "unchanged"
     else:
-        results = _run_checks(lake, night, kinds)
+        hashes = _audit_hashes(night, kinds)
+        known = _known_results(lake, hashes, service_date)
+        wanted = [name for name in hashes if name not in known]
+        results = in_key_order(
+            pl.concat([*known.values(), _run_checks(lake, night, kinds, wanted)]), CheckResults
+        )
         partitions, _ = written(
             lake,
             CHECKS,
@@ -115,14 +123,72 @@ def audit_night(lake: Lake, city: City, service_date: date) -> tuple[str, int, s
             results,
             input_hash=input_hash,
         )
-        lake.write(partitions)
+        lake.write([*partitions, *_told(hashes, wanted, service_date)])
         outcome = "done"
     require_passed(as_results(results))
     failed = results.filter(~pl.col("is_passed")).height
     return outcome, results.height, f"{failed} warnings" if failed else ""
 
 
-def _run_checks(lake: Lake, night: NightTables, kinds: frozenset[str]) -> pl.DataFrame:
+def _audit_hashes(night: NightTables, kinds: frozenset[str]) -> dict[str, str]:
+    """Of every table: a hash of its contents, its checks, and all that these look at."""
+    hashes = {}
+    for table in flow.TABLES:
+        path = EXPECTATIONS / f"{table.name}.toml"
+        expectations = load_expectations(EXPECTATIONS, table.name)
+        sql = "\n".join(expectation.sql or "" for expectation in expectations)
+        seen = [
+            part
+            for part in night.contents
+            if part[0] == table.name or part[0].partition(".")[2] in sql
+        ]
+        day = str(night.service_date) if "service_date" in sql else ""
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        told = [repr(expectation) for expectation in expectations]
+        hashes[table.name] = digest(text, told, day, seen, sorted(kinds), code_version())
+    return hashes
+
+
+def _known_results(
+    lake: Lake, hashes: Mapping[str, str], service_date: date
+) -> dict[str, pl.DataFrame]:
+    """What an earlier audit found for the tables that stand as they stood then."""
+    audits = lake.read("ops.table_audits", ops.TableAudits)
+    same = [
+        (row["table_name"], row["service_date"])
+        for row in audits.iter_rows(named=True)
+        if hashes.get(row["table_name"]) == row["audit_hash"]
+    ]
+    known: dict[str, pl.DataFrame] = {}
+    for day in {day for _, day in same}:
+        found = read_results(lake, day).with_columns(service_date=pl.lit(service_date))
+        for table, when in same:
+            rows = found.filter(pl.col("table_name") == table)
+            if when == day and rows.height and rows.get_column("is_run").all():
+                known[table] = rows
+    return known
+
+
+def _told(hashes: Mapping[str, str], checked: Sequence[str], day: date) -> list[Partition]:
+    return [
+        Partition(
+            "ops.table_audits",
+            {"table_name": name},
+            ops.TableAudits,
+            pl.DataFrame(
+                {"table_name": [name], "audit_hash": [hashes[name]], "service_date": [day]}
+            ),
+        )
+        for name in checked
+    ]
+
+
+def _run_checks(
+    lake: Lake, night: NightTables, kinds: frozenset[str], names: Sequence[str]
+) -> pl.DataFrame:
+    """What the checks of some tables find. They may look at any table of the night."""
+    if not names:
+        return CheckResults.create_empty()
     # Great Expectations takes seconds to import: only where checks are run.
     from pipelines.quality.audit import run_checks
     from pipelines.quality.suite import audit_tables
@@ -131,8 +197,9 @@ def _run_checks(lake: Lake, night: NightTables, kinds: frozenset[str]) -> pl.Dat
         Selection(t.name, load_contract(t), night.keys[t.name], night.row_count(t.name))
         for t in flow.TABLES
     ]
+    wanted = [table for table in flow.TABLES if table.name in names]
     with lake.views(selections) as connection:
-        tables = audit_tables(flow.TABLES, EXPECTATIONS, kinds)
+        tables = audit_tables(wanted, EXPECTATIONS, kinds)
         return results_frame(run_checks(connection, tables, night.service_date))
 
 

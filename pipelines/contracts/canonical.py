@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 
 import dataframely as dy
 import polars as pl
@@ -17,7 +18,9 @@ def content_hash(ordered: pl.DataFrame, contract: type[dy.Schema]) -> str:
     return hashlib.sha256(canonical_csv(ordered, contract)).hexdigest()
 
 
-def canonical_csv(ordered: pl.DataFrame, contract: type[dy.Schema]) -> bytes:
+def canonical_csv(
+    ordered: pl.DataFrame, contract: type[dy.Schema], *, header: bool = True
+) -> bytes:
     """The rows as CSV (UTF-8, LF, header; null is nothing, empty text is ``""``)."""
     text = ordered.select(
         [
@@ -25,7 +28,9 @@ def canonical_csv(ordered: pl.DataFrame, contract: type[dy.Schema]) -> bytes:
             for name, column in contract.columns().items()
         ]
     )
-    return text.write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.fZ").encode()
+    file = io.BytesIO()
+    text.write_csv(file, include_header=header, datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
+    return file.getvalue()
 
 
 def in_key_order(rows: pl.DataFrame, contract: type[dy.Schema]) -> pl.DataFrame:

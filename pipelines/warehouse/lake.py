@@ -41,13 +41,17 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Partition:
-    """One partition of one table: the columns that select it, and the rows that replace it."""
+    """One partition of one table: the columns that select it, and the rows that replace it.
+
+    Rows that were written as files of the lake already (`PartWriter`) are named by `files`.
+    """
 
     table: str
     key: Mapping[str, object]
     contract: type[dy.Schema]
     rows: pl.DataFrame
     is_new: bool = False  # nothing to delete first: deleting costs a look at the table's files
+    files: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class Lake:
     catalog: str  # the name under which the catalog is attached
     run_id: str
     code_version: str
+    objects: str  # where its files lie
     _made: set[str] = field(default_factory=set)
     _has_looked: bool = False
 
@@ -86,9 +91,10 @@ class Lake:
             return
 
         def write_all() -> None:
-            for partition in partitions:
-                self._replace_one(partition)
-            for rows in added:
+            last = {(one.table, *one.key.values()): one for one in partitions}
+            for partition in last.values():
+                self._replace_files(partition)
+            for rows in _by_table([*last.values(), *added]):
                 self._insert(rows.table, rows.contract, rows.rows)
 
         self._commit(write_all)
@@ -183,12 +189,16 @@ class Lake:
         schema, _, name = table.partition(".")
         return f"{self.catalog}.{quoted(schema)}.{quoted(name)}"
 
-    def _replace_one(self, partition: Partition) -> None:
+    def _replace_files(self, partition: Partition) -> None:
         self._ensure(partition.table, partition.contract, partition.key)
         if not partition.is_new:
             self._delete(partition)
-        if partition.rows.height:
-            self._insert(partition.table, partition.contract, partition.rows)
+        schema, _, name = partition.table.partition(".")
+        for file in partition.files:
+            self.connection.execute(
+                "CALL ducklake_add_data_files(?, ?, ?, schema => ?, hive_partitioning => true)",
+                [self.catalog, name, file, schema],
+            )
 
     def _delete(self, partition: Partition) -> None:
         where = " AND ".join(f"{quoted(column)} = ?" for column in partition.key)
@@ -263,6 +273,19 @@ class Lake:
             return  # the failed statement had ended the transaction already
 
 
+def _by_table(rows: Sequence[Partition | Added]) -> Iterator[Added]:
+    """Rows to insert, a table's together: an insert costs the same for one row or a thousand."""
+    tables: dict[str, list[Partition | Added]] = {}
+    for item in rows:
+        if item.rows.height:
+            tables.setdefault(item.table, []).append(item)
+    for table, items in tables.items():
+        contract = items[0].contract
+        yield Added(
+            table, contract, pl.concat(i.rows.select(contract.column_names()) for i in items)
+        )
+
+
 def selection(keys: Sequence[Mapping[str, object]]) -> str:
     """SQL that selects partitions by their keys; each column alone first, so files are skipped."""
     columns = list(keys[0])
@@ -297,7 +320,7 @@ def open_lake(
     name = _attached(base, settings, read_only=read_only)
     connection = base.cursor()
     try:
-        yield Lake(connection, name, run_id, code_version)
+        yield Lake(connection, name, run_id, code_version, settings.objects)
     finally:
         connection.close()
 

@@ -10,10 +10,11 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from pipelines.contracts.canonical import content_hash, in_key_order
+from pipelines.contracts.canonical import in_key_order
 from pipelines.flow import Table
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Added, Lake, Partition
+from pipelines.warehouse.parts import PartWriter
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Governing:
     is_stale: bool
     good_date: date | None
     reason: str
+    is_assumed: bool = False
 
 
 def version_key(source_id: str, version_id: str) -> dict[str, object]:
@@ -51,7 +53,7 @@ def date_key(service_date: date) -> dict[str, object]:
     return {"service_date": service_date}
 
 
-def key_text(key: dict[str, object]) -> str:
+def key_text(key: Mapping[str, object]) -> str:
     """A partition's key as text: ``2026-11-21`` or ``bus/0f3a...``."""
     return "/".join(str(value) for value in key.values())
 
@@ -84,12 +86,20 @@ def written(
     `is_new` says that the lake has never held the partition.
     """
     name = table if isinstance(table, str) else table.name
-    ordered = in_key_order(rows, contract)
-    stand = Stand(input_hash, content_hash(ordered, contract), ordered.height, refused_count)
+    writer = PartWriter(lake.objects, name, key, contract)
+    writer.add(in_key_order(rows, contract))
+    return finished(lake, writer, input_hash=input_hash, refused_count=refused_count, is_new=is_new)
+
+
+def finished(
+    lake: Lake, writer: PartWriter, *, input_hash: str, refused_count: int = 0, is_new: bool = False
+) -> tuple[list[Partition], Stand]:
+    """As `written`, for a partition whose rows have all gone through a writer."""
+    stand = Stand(input_hash, writer.content_hash, writer.row_count, refused_count)
     row = pl.DataFrame(
         {
-            "table_name": [name],
-            "partition_key": [key_text(key)],
+            "table_name": [writer.table],
+            "partition_key": [key_text(writer.key)],
             "input_hash": [stand.input_hash],
             "content_hash": [stand.content_hash],
             "row_count": [stand.row_count],
@@ -98,11 +108,11 @@ def written(
             "built_at": [ops.now()],
         }
     )
-    stand_key = {"table_name": name, "partition_key": key_text(key)}
-    return [
-        Partition(name, key, contract, ordered, is_new=is_new),
-        Partition("ops.partitions", stand_key, ops.Partitions, row, is_new=is_new),
-    ], stand
+    stand_key = {"table_name": writer.table, "partition_key": key_text(writer.key)}
+    rows = Partition(
+        writer.table, writer.key, writer.contract, writer.rest, is_new, tuple(writer.files)
+    )
+    return [rows, Partition("ops.partitions", stand_key, ops.Partitions, row, is_new)], stand
 
 
 def governing(
