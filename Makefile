@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # A machine may forbid bytecode; without it every start is seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help nightly test check airflow bench lint format types imports lock clean
+.PHONY: help nightly test check airflow bench lint format types imports docs lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ airflow: $(VENV)/.runtime ## Start the real scheduler and UI on loopback.
 
 bench: $(VENV)/.dev ## Run the benchmarks, or one: make bench NAME=trip_stats
 	@python -m benchmarks $(NAME)
+
+docs: $(VENV)/.dev ## Write the generated pages again.
+	@python -m pipelines.feed_report.rules_page docs/feed-rules.md
 
 lint: $(VENV)/.dev
 	@ruff format --check .

@@ -32,13 +32,13 @@ from pipelines.marts.trip_stats import feed_trip_stats
 from pipelines.night import SourceVersion
 from pipelines.sources.gtfs.parse import parse_gtfs
 from pipelines.staging.gtfs import (
-    seconds_of_day,
     stage_feed_versions,
     stage_routes,
     stage_shapes,
     stage_stops,
     stage_trips,
 )
+from pipelines.staging.gtfs.seconds import seconds_of_day
 
 TAMPA = Path(__file__).resolve().parents[2] / "shared" / "data" / "gtfs" / "transitland_hart.zip"
 REPEATS, PEER_REPEATS = 21, 3
@@ -97,15 +97,15 @@ def main() -> int:
     payload = TAMPA.read_bytes() if TAMPA.exists() else made_up_feed()
     print("feed:", TAMPA.name if TAMPA.exists() else f"made up, seed {SEED}")
     source = SourceVersion("bench", "bench", "feed.zip", "zip")
-    raw = parse_gtfs(payload, source)
-    unit = stage_feed_versions(raw, source).rows.get_column("distance_unit").item()
+    feed = parse_gtfs(payload, source)
+    text = pl.concat(part.judged.text for part in feed.parts())
+    unit = stage_feed_versions(feed, source).rows.get_column("distance_unit").item()
     small = {
-        "trips": stage_trips(raw, source).rows,
-        "routes": stage_routes(raw, source).rows,
-        "stops": stage_stops(raw, source).rows,
-        "shapes": stage_shapes(raw, source).rows,
+        "trips": stage_trips(feed, source).rows,
+        "routes": stage_routes(feed, source).rows,
+        "stops": stage_stops(feed, source).rows,
+        "shapes": stage_shapes(feed, source).rows,
     }
-    text = raw["stop_times"]
 
     def ours() -> pl.DataFrame:
         calls = text.select(

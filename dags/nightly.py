@@ -51,6 +51,7 @@ from dags.steps import (
     SCHEDULE,
     TAGS,
     WRITER_POOL,
+    connection_passwords,
     final_errors,
     perform,
 )
@@ -128,7 +129,11 @@ def fetch(source_id: str) -> Report:
     context = get_current_context()
     this = context["ti"]
     may_wait = context["dag_run"].run_type == "scheduled" and this.try_number <= this.max_tries
-    return {"source_id": source_id, **perform(run.fetch, source_id, may_wait=may_wait)}
+    with final_errors():
+        names = run.secret_names(source_id)
+    secrets = connection_passwords(names)
+    report = perform(run.fetch, source_id, may_wait=may_wait, secrets=secrets)
+    return {"source_id": source_id, **report}
 
 
 @task(

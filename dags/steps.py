@@ -8,13 +8,13 @@ again, each time later.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, get_current_context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import Asset, Connection, get_current_context
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
 from pipelines import run
 from pipelines.errors import LakeError, QalaError, TransientSourceError
@@ -41,6 +41,22 @@ PUBLISHED = Asset(
 )
 
 log = logging.getLogger(__name__)
+
+
+def connection_passwords(names: Iterable[str]) -> dict[str, str]:
+    """Passwords of the Airflow connections with these ids; what Airflow does not have is left out.
+
+    Airflow hides in its logs what it has handed out here.
+    """
+    passwords: dict[str, str] = {}
+    for name in names:
+        try:
+            password = Connection.get(name).password
+        except AirflowNotFoundException:
+            continue
+        if password:
+            passwords[name] = password
+    return passwords
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dataframely as dy
 import polars as pl
@@ -30,6 +31,9 @@ from pipelines.warehouse.state import (
     written,
 )
 
+if TYPE_CHECKING:
+    from pipelines.policy import Policy
+
 Key = dict[str, object]
 
 
@@ -49,6 +53,7 @@ class Build:
     city: City
     table: flow.Table
     service_date: date
+    policy: Policy | None = None  # for a maker that takes it
 
     def run(self) -> Built:
         """Make every partition that the night needs and that has changed.
@@ -116,7 +121,12 @@ class Build:
         ]
         told = None if self.table.by == "version" else self._night(key)
         sql = self._sql.read_text(encoding="utf-8") if self._sql else ""
-        return digest(self.table.name, code_hash(self.table.module_path), sql, told, inputs)
+        parts = [self.table.name, code_hash(self.table.module_path), sql, told, inputs]
+        return digest(*parts, *self._parameters().values())
+
+    def _parameters(self) -> dict[str, object]:
+        """What the maker is told of the city beside the night."""
+        return {"policy": self.policy} if self.table.takes_policy else {}
 
     def _night(self, key: Key) -> Night:
         day = key["service_date"]
@@ -131,9 +141,8 @@ class Build:
             made = run_sql_mart(self._sql, self._night(key), named)
         else:
             maker = flow.load_function(self.table.maker_path)
-            made = (
-                maker(**frames) if self.table.by == "version" else maker(self._night(key), **frames)
-            )
+            told = () if self.table.by == "version" else (self._night(key),)
+            made = maker(*told, **frames, **self._parameters())
         try:
             return self._contract.validate(made, cast=True)
         except (dy.exc.ValidationError, dy.exc.SchemaError) as error:

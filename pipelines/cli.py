@@ -1,4 +1,7 @@
-"""The command line: `qala nightly`, `qala sql`, `qala validate`, `qala doctor`.
+"""The command line: `qala nightly`, `qala sql`, `qala validate`, `qala quarantine`, `qala doctor`.
+
+`qala quarantine` lists the feed versions that wait for a person's decision; `qala release` and
+`qala reject` are the decisions.
 
 Exit codes: 0 done, 1 findings (a night that failed, a feed with defects, a check with a remedy),
 2 can't run. An error is one clear sentence with its remedy; only a defect shows a traceback.
@@ -11,11 +14,12 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
+from rich.markdown import Markdown
 
 from pipelines.errors import NightInProgressError, QalaError
 from pipelines.settings import (
@@ -43,6 +47,12 @@ errors = Console(stderr=True)
 CityOption = Annotated[
     Path | None, typer.Option("--city", help="City file; cities/almaty.toml unless told otherwise.")
 ]
+SourceArgument = Annotated[str, typer.Argument(help="Source as the city file names it.")]
+VersionArgument = Annotated[
+    str, typer.Argument(help="Version that is held back; the beginning of its id will do.")
+]
+ReasonOption = Annotated[str, typer.Option(help="Why; it is recorded.")]
+ByOption = Annotated[str, typer.Option(help="Who decides; it is recorded.")]
 
 
 def main() -> None:
@@ -101,12 +111,60 @@ def sql(
 @app.command()
 def validate(
     feed: Annotated[str, typer.Argument(help="GTFS: a zip, a folder, file: or http(s): address.")],
+    form: Annotated[
+        Literal["table", "json", "html"], typer.Option("--format", help="How to print the report.")
+    ] = "table",
+    on: Annotated[
+        str | None, typer.Option("--date", help="Judge as of this date; today if left.")
+    ] = None,
 ) -> None:
-    """Read a GTFS feed as a night would, and say what breaks its contracts."""
-    from pipelines.feed_report import print_feed_report
+    """Judge a GTFS feed by every rule; exit code 1 with an ERROR, 2 if it can't be read."""
+    from pipelines.feed_report import print_report, report_on
 
-    findings = print_feed_report(console, feed)
-    raise typer.Exit(FINDINGS if findings else 0)
+    as_of = _date(on) if on else datetime.now(UTC).date()
+    with errors.status(f"Judging {feed} ..."):
+        report = report_on(feed, as_of)
+    print_report(console, report, form)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def quarantine(city: CityOption = None) -> None:
+    """List the feed versions that are held back and wait for a decision; 1 where there are any."""
+    from pipelines.run import waiting_feeds
+
+    _city(city)
+    waiting = waiting_feeds()
+    for held in waiting:
+        console.rule(held["subject"], align="left")
+        console.print(Markdown(held["body"]))
+    if not waiting:
+        console.print("Nothing waits for a decision.")
+    raise typer.Exit(FINDINGS if waiting else 0)
+
+
+@app.command()
+def release(
+    source: SourceArgument,
+    version: VersionArgument,
+    reason: ReasonOption,
+    by: ByOption,
+    city: CityOption = None,
+) -> None:
+    """Release a feed version that is held back: the next load takes it."""
+    _decide(city, source, version, "released", by=by, reason=reason)
+
+
+@app.command()
+def reject(
+    source: SourceArgument,
+    version: VersionArgument,
+    reason: ReasonOption,
+    by: ByOption,
+    city: CityOption = None,
+) -> None:
+    """Reject a feed version that is held back: it is never tried again."""
+    _decide(city, source, version, "rejected", by=by, reason=reason)
 
 
 @app.command()
@@ -118,6 +176,18 @@ def doctor(city: CityOption = None) -> None:
     raise typer.Exit(FINDINGS if print_health(console, load_settings()) else 0)
 
 
+def _decide(
+    city: Path | None, source: str, version: str, decision: str, *, by: str, reason: str
+) -> None:
+    from pipelines.run import decide_feed
+
+    _city(city)
+    told = decide_feed(
+        source, version, decision, decided_by=by, reason=reason, run_id="command line"
+    )
+    console.print(f"{source} {told['text']}", markup=False, highlight=False, soft_wrap=True)
+
+
 def _city(path: Path | None) -> tuple[Settings, City]:
     point_to_city(path)
     settings = load_settings()
@@ -127,6 +197,10 @@ def _city(path: Path | None) -> tuple[Settings, City]:
 def _service_date(city: City, text: str | None) -> date:
     if text is None:
         return datetime.now(ZoneInfo(city.city.time_zone)).date() - timedelta(days=1)
+    return _date(text)
+
+
+def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -8,11 +8,14 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from packaging.requirements import Requirement
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipelines.errors import QalaError
@@ -114,6 +117,38 @@ def look_at_city(settings: Settings) -> Iterator[Finding]:
     )
 
 
+def look_at_policy(settings: Settings) -> Iterator[Finding]:
+    """Policy file."""
+    from pipelines.policy import load_policy
+
+    city = load_city(settings.city_file)
+    path = settings.policy_file(city)
+    policy = load_policy(path, city.feeds())
+    if path is None:
+        yield Finding("policy file", "none: severities are the validator's own")
+        return
+    yield Finding("policy file", f"{path}: {len(policy.rules)} rules")
+    for sentence in policy.expired(datetime.now(ZoneInfo(city.city.time_zone)).date()):
+        yield Finding("policy", sentence, "Renew it with a reason, or remove it.")
+
+
+def look_at_quarantine(settings: Settings) -> Iterator[Finding]:
+    """Quarantined feeds."""
+    from pipelines.release import waiting
+    from pipelines.warehouse.lake import open_lake
+
+    if not lake_is_there(settings):
+        return
+    with open_lake(settings, read_only=True) as lake:
+        held = waiting(lake)
+    for item in held:
+        found = escape(f"{item.reason} Since the night of {item.first_night_date}.")
+        name = f"{item.source_id} {item.short_id}"
+        yield Finding("feed held back", found, f"qala release {name}, or qala reject {name}.")
+    if not held:
+        yield Finding("feeds held back", "none waits for a decision")
+
+
 def look_at_airflow(settings: Settings) -> Iterator[Finding]:
     """Airflow's database."""
     path = settings.airflow_home / "airflow.db"
@@ -134,7 +169,7 @@ def look_at_lake(settings: Settings) -> Iterator[Finding]:
     from pipelines.warehouse import ops
     from pipelines.warehouse.lake import open_lake
 
-    if settings.catalog.endswith(".sqlite") and not Path(settings.catalog).exists():
+    if not lake_is_there(settings):
         yield Finding("lake", "none yet: the first night makes it")
         return
     with open_lake(settings, read_only=True) as lake:
@@ -143,11 +178,18 @@ def look_at_lake(settings: Settings) -> Iterator[Finding]:
     yield Finding("lake", f"{nights.height} nights published, the latest {latest!s}")
 
 
+def lake_is_there(settings: Settings) -> bool:
+    """Whether there is a lake to look at; one on PostgreSQL is taken to be there."""
+    return not settings.catalog.endswith(".sqlite") or Path(settings.catalog).exists()
+
+
 LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     look_at_versions,
     look_at_extensions,
     look_at_disk,
     look_at_city,
+    look_at_policy,
     look_at_airflow,
     look_at_lake,
+    look_at_quarantine,
 )

@@ -40,6 +40,28 @@ class TransientSourceError(SourceError):
     """A source did not answer; trying again later may help."""
 
 
+class QuarantinedFeedError(SourceError):
+    """A feed version breaks rules that stop feeds, or too many of its rows do; a person decides.
+
+    `codes` are the rules that it broke, `refused_count` how many rows were refused.
+    """
+
+    codes: tuple[str, ...] = ()
+    refused_count: int = 0
+
+    def __init__(
+        self,
+        what: str,
+        remedy: str = "",
+        *,
+        codes: Sequence[str] = (),
+        refused_count: int = 0,
+    ) -> None:
+        super().__init__(what, remedy)
+        self.codes = tuple(codes)
+        self.refused_count = refused_count
+
+
 class CriticalSourceError(QalaError):
     """A source without which the city file allows no night has failed: last night stays."""
 

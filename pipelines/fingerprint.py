@@ -11,7 +11,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
-_LIBRARIES = ("polars", "duckdb", "shapely", "numpy", "scipy", "gtfs-kit")
+_LIBRARIES = (
+    *("polars", "duckdb", "shapely", "numpy", "scipy"),
+    *("protobuf", "gtfs-realtime-bindings"),
+)
 
 
 def digest(*parts: object) -> str:

@@ -28,7 +28,7 @@ class SourceKind:
     """
 
     name: str
-    group: Literal["gtfs", "fleet", "traffic", "reference"]
+    group: Literal["gtfs", "fleet", "traffic", "reference", "realtime"]
     parse: str  # dotted path of parse_<kind>(payload, source) -> {raw frame name: frame}
     is_screened: bool = False
 
@@ -42,7 +42,10 @@ class Table:
     for each version of a source, made once; one by service_date has one for each night. `history`
     also fills the reference days of the months before, so that a year ago can be compared. An
     `extract` goes to the ministry as files; marts and what is `published` go to the analysts.
-    A staging load fails when more than `max_quarantine_share` of its rows are refused.
+    A staging load fails when more than `max_quarantine_share` of its rows are refused. A table
+    that is made `in_parts` may be larger than memory: its maker takes what the parser's `parts()`
+    gives, part after part in key order; the others of its source are made when all have passed.
+    A maker that `takes_policy` is told the city's policy too.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Table:
     published: bool = False
     history: bool = False
     max_quarantine_share: float = 0.01
+    in_parts: bool = False
+    takes_policy: bool = False
 
     @property
     def schema(self) -> str:
@@ -87,6 +92,7 @@ class Table:
 
 
 _TRAFFIC_PARSE = "pipelines.sources.traffic.parse"
+_REALTIME_PARSE = "pipelines.sources.realtime.parse"
 
 SOURCE_KINDS = (
     SourceKind("gtfs", "gtfs", "pipelines.sources.gtfs.parse:parse_gtfs"),
@@ -98,10 +104,14 @@ SOURCE_KINDS = (
     SourceKind("population", "reference", "pipelines.sources.population.parse:parse_population"),
     SourceKind("districts", "reference", "pipelines.sources.districts.parse:parse_districts"),
     SourceKind("commitments", "reference", "pipelines.sources.commitments.parse:parse_commitments"),
+    # A group of their own: no mart waits for a feed that is silent.
+    SourceKind("vehicle_positions", "realtime", f"{_REALTIME_PARSE}:parse_vehicle_positions"),
+    SourceKind("trip_updates", "realtime", f"{_REALTIME_PARSE}:parse_trip_updates"),
 )
 
 _GTFS = "pipelines.staging.gtfs"
 _TRAFFIC = "pipelines.staging.traffic"
+_REALTIME = "pipelines.staging.realtime"
 _SERVICE = ("staging.service_dates", "staging.trips", "staging.stop_times")
 _PEOPLE = ("staging.population_cells", "staging.districts")
 
@@ -109,11 +119,12 @@ TABLES = (
     # Staging: GTFS names verbatim, one partition per feed version.
     Table("staging.feed_versions", _GTFS, source="gtfs", by="version", published=True),
     Table("staging.feed_notices", _GTFS, source="gtfs", by="version", published=True),
+    Table("staging.feed_rules", _GTFS, source="gtfs", by="version", published=True),
     Table("staging.agency", _GTFS, source="gtfs", by="version"),
     Table("staging.stops", _GTFS, source="gtfs", by="version", published=True),
     Table("staging.routes", _GTFS, source="gtfs", by="version", published=True),
     Table("staging.trips", _GTFS, source="gtfs", by="version"),
-    Table("staging.stop_times", _GTFS, source="gtfs", by="version"),
+    Table("staging.stop_times", _GTFS, source="gtfs", by="version", in_parts=True),
     Table("staging.frequencies", _GTFS, source="gtfs", by="version"),
     Table("staging.shapes", _GTFS, source="gtfs", by="version"),
     Table("staging.calendar", _GTFS, source="gtfs", by="version"),
@@ -149,6 +160,22 @@ TABLES = (
     Table(
         "staging.commitments", "pipelines.staging.commitments", source="commitments", by="version"
     ),
+    # Staging: GTFS-Realtime, one partition per capture. A capture may hold a dozen vehicles, so
+    # that one without a fix is a large share of it.
+    Table(
+        "staging.vehicle_positions",
+        _REALTIME,
+        source="vehicle_positions",
+        by="version",
+        max_quarantine_share=0.2,
+    ),
+    Table(
+        "staging.trip_updates",
+        _REALTIME,
+        source="trip_updates",
+        by="version",
+        max_quarantine_share=0.2,
+    ),
     # Marts: one partition per feed version.
     Table(
         "marts.trip_stats",
@@ -164,9 +191,14 @@ TABLES = (
         by="version",
     ),
     # Marts: figures, one partition per service date.
+    Table("marts.feed_quality", reads=("staging.feed_notices",), takes_policy=True),
     Table("marts.route_stats", reads=("marts.trip_stats", "staging.service_dates"), extract=True),
     Table(
         "marts.stop_stats", reads=(*_SERVICE, "staging.stops", "staging.frequencies"), extract=True
+    ),
+    Table(
+        "marts.stop_departures",
+        reads=(*_SERVICE, "staging.stops", "staging.frequencies", "staging.feed_versions"),
     ),
     Table(
         "marts.metro_reach",

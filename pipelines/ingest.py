@@ -6,22 +6,22 @@ carries it and is marked stale. Only a source that the city file calls critical 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
 import polars as pl
 
-from pipelines import flow
-from pipelines.contracts import load_contract
-from pipelines.errors import ContractError, SourceError, sample_text
+from pipelines import flow, release
+from pipelines.errors import ContractError, QuarantinedFeedError, SourceError, sample_text
 from pipelines.fingerprint import code_hash, digest
 from pipelines.night import SourceVersion
+from pipelines.policy import load_policy
 from pipelines.settings import City, Settings, Source
 from pipelines.sources.fetch import Fetched, Known, fetch_source
 from pipelines.sources.landing import Landing
-from pipelines.staging.sift import Quarantine, Staged
+from pipelines.staged_version import TableWriter, discard, partitions, stage_version
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Added, Lake, Partition
 from pipelines.warehouse.state import (
@@ -32,9 +32,11 @@ from pipelines.warehouse.state import (
     night_sources_partition,
     stands,
     version_key,
-    written,
 )
 
+FEEDS = "gtfs"  # the kind of source whose versions may be held back for a person
+# What stays readable of a version that is held back.
+TOLD_OF_HELD = ("staging.feed_notices", "staging.feed_rules")
 ROWS_A_COMMIT = 1_500_000  # staged rows held in memory before they are written
 
 
@@ -56,9 +58,20 @@ def known_objects(lake: Lake, source_id: str) -> dict[str, Known]:
 
 
 def fetch(
-    settings: Settings, city: City, source_id: str, service_date: date, known: Mapping[str, Known]
+    settings: Settings,
+    city: City,
+    source_id: str,
+    service_date: date,
+    known: Mapping[str, Known],
+    *,
+    connections: Mapping[str, str],
+    failed_try: Callable[[Fetched], None],
 ) -> list[Fetched]:
-    """Fetch a source's objects into landing; those of a screened kind are looked at first."""
+    """Fetch a source's objects into landing; those of a screened kind are looked at first.
+
+    `connections` are secrets that the caller has found, by name; `failed_try` is told of every try
+    that failed and was followed by another.
+    """
     source = city.sources[source_id]
     kind = flow.source_kind(source.kind)
 
@@ -73,7 +86,28 @@ def fetch(
         known,
         Landing(settings.landing),
         screen=screen if kind.is_screened else None,
+        connections=connections,
+        failed_try=failed_try,
     )
+
+
+def attempt_rows(
+    lake: Lake, source_id: str, service_date: date, attempts: Sequence[Fetched]
+) -> Added:
+    """Attempts as rows of `ops.fetch_attempts`."""
+    rows = [
+        {
+            "service_date": service_date,
+            "source_id": source_id,
+            "run_id": lake.run_id,
+            "attempted_at": ops.now(),
+            "duration_seconds": round(attempt.seconds, 3),
+            **attempt.as_dict(),
+        }
+        for attempt in attempts
+    ]
+    schema: dict[str, Any] = {n: c.dtype for n, c in ops.FetchAttempts.columns().items()}
+    return Added("ops.fetch_attempts", ops.FetchAttempts, pl.DataFrame(rows, schema=schema))
 
 
 def describe_version(
@@ -127,13 +161,27 @@ class Load:
             ] or [self._missing("", reason)]
         self._flush(
             [night_sources_partition(self.service_date, self.source_id, self.objects)],
-            [self._attempt_rows(outcomes)],
+            [attempt_rows(self.lake, self.source_id, self.service_date, outcomes)],
         )
 
     def _load_object(self, attempt: Fetched, before: Mapping[str, Governing]) -> Fetched:
         if attempt.outcome != "failed":
             try:
                 self._stage(attempt)
+            except QuarantinedFeedError as error:
+                self._waiting.append(
+                    release.quarantine_partition(
+                        self.lake,
+                        self.source_id,
+                        attempt.version_id,
+                        object_name=attempt.object_name,
+                        service_date=self.service_date,
+                        reason=error.what,
+                        codes=error.codes,
+                        refused_count=error.refused_count,
+                    )
+                )
+                attempt = replace(attempt, outcome="failed", reason=str(error))
             except (SourceError, ContractError) as error:
                 attempt = replace(attempt, outcome="failed", reason=str(error))
         if attempt.outcome == "failed":
@@ -169,15 +217,18 @@ class Load:
         )
 
     def _stage(self, attempt: Fetched) -> None:
-        """Parse and sift one version into every staging table that lacks it."""
-        source = self.source
+        """Parse and sift one version into every staging table that lacks it.
+
+        Raises `QuarantinedFeedError` for a feed version that is held back: its notices are kept.
+        """
+        is_released = self._is_released(attempt.version_id)
         version = describe_version(
             self.city, self.source_id, attempt.object_name, attempt.version_id
         )
         key = version_key(self.source_id, attempt.version_id)
-        parser = flow.source_kind(source.kind).parse
+        parser = flow.source_kind(self.source.kind).parse
         wanted: list[tuple[flow.Table, str]] = []
-        for table in flow.staging_tables(source.kind):
+        for table in flow.staging_tables(self.source.kind):
             input_hash = self._input_hash(table, version, parser)
             stand = self._stands[table.name].get(key_text(key))
             if stand is None or stand.input_hash != input_hash:
@@ -188,13 +239,62 @@ class Load:
             return
         payload = Landing(self.settings.landing).read(attempt.sha256)
         raw = flow.load_function(parser)(payload, version)
-        staged = [
-            (table, h, flow.load_function(table.maker_path)(raw, version)) for table, h in wanted
-        ]
-        for table, _, result in staged:
-            self._check_quarantine(table, result)
-        for table, input_hash, result in staged:
-            self._keep(table, key, result, input_hash)
+        writers = stage_version(self.lake, raw, version, key, [table for table, _ in wanted])
+        try:
+            if not is_released:
+                self._require_usable(attempt.version_id, writers)
+        except BaseException:
+            told = {name: writer for name, writer in writers.items() if name in TOLD_OF_HELD}
+            discard(writer for name, writer in writers.items() if name not in told)
+            self._keep_all(told, wanted, key)
+            raise
+        self._keep_all(writers, wanted, key)
+
+    def _keep_all(
+        self,
+        writers: Mapping[str, TableWriter],
+        wanted: Sequence[tuple[flow.Table, str]],
+        key: dict[str, object],
+    ) -> None:
+        for table, input_hash in wanted:
+            if table.name in writers:
+                self._keep(writers[table.name], key, input_hash)
+
+    def _is_released(self, version_id: str) -> bool:
+        """Whether a person has released a feed version. Raises `SourceError` for a rejected one."""
+        if self.source.kind != FEEDS:
+            return False
+        decided = release.decision(self.lake, self.source_id, version_id)
+        if decided is not None and not decided.is_release:
+            raise release.rejected_error(decided)
+        return decided is not None
+
+    def _require_usable(self, version_id: str, writers: Mapping[str, TableWriter]) -> None:
+        """Raise where a version breaks what stops it, or too many of its rows are refused.
+
+        For a feed that is `QuarantinedFeedError`, for any other source `ContractError`.
+        """
+        if self.source.kind == FEEDS:
+            policy = load_policy(self.settings.policy_file(self.city), self.city.feeds())
+            notices = (
+                writers[release.NOTICES].rows.rest
+                if release.NOTICES in writers
+                else release.notices_of(self.lake, self.source_id, version_id)
+            )
+            release.require_usable(notices, policy, self.source_id, version_id, self.service_date)
+        for writer in writers.values():
+            try:
+                writer.check(self.source_id, self._most_refused(writer.table))
+            except ContractError as error:
+                if self.source.kind != FEEDS:
+                    raise
+                raise release.held_error(
+                    self.source_id,
+                    version_id,
+                    error.what.rstrip("."),
+                    codes=sorted(writer.rules),
+                    refused_count=writer.refused_count,
+                ) from None
 
     def _input_hash(self, table: flow.Table, version: SourceVersion, parser: str) -> str:
         return digest(
@@ -208,40 +308,16 @@ class Load:
             code_hash(table.module_path),
         )
 
-    def _check_quarantine(self, table: flow.Table, staged: Staged) -> None:
+    def _most_refused(self, table: flow.Table) -> float:
         limit = self.source.max_quarantine_share
-        limit = table.max_quarantine_share if limit is None else limit
-        total = staged.rows.height + staged.refused
-        if staged.refused <= limit * total:
-            return
-        rules = staged.quarantine.group_by("rule").len().sort("len", "rule", descending=True)
-        named = [f"{rule} ({count:,})" for rule, count in rules.head(3).iter_rows()]
-        first = staged.quarantine.row(0, named=True)
-        raise ContractError(
-            f"{table.name}: {staged.refused:,} of {total:,} rows of {self.source_id} break rules: "
-            f"{', '.join(named)}; row {first['row_number']} is {first['row_json']:.200}.",
-            f"At most {limit:.1%} may: ask the source's owner, or raise `max_quarantine_share`.",
-        )
+        return table.max_quarantine_share if limit is None else limit
 
-    def _keep(
-        self, table: flow.Table, key: dict[str, object], staged: Staged, input_hash: str
-    ) -> None:
-        known = self._stands[table.name]
-        partitions, stand = written(
-            self.lake,
-            table,
-            key,
-            load_contract(table),
-            staged.rows,
-            input_hash=input_hash,
-            refused_count=staged.refused,
-            is_new=key_text(key) not in known,
-        )
-        self._waiting.extend(partitions)
-        refused = f"quarantine.{table.short_name}"
-        if staged.refused or self.lake.exists(refused):
-            self._waiting.append(Partition(refused, key, Quarantine, staged.quarantine))
-        self._waiting_rows += staged.rows.height
+    def _keep(self, writer: TableWriter, key: dict[str, object], input_hash: str) -> None:
+        known = self._stands[writer.table.name]
+        is_new = key_text(key) not in known
+        found, stand = partitions(self.lake, writer, input_hash=input_hash, is_new=is_new)
+        self._waiting.extend(found)
+        self._waiting_rows += sum(partition.rows.height for partition in found)
         self.staged_rows += stand.row_count
         self.computed += 1
         known[key_text(key)] = stand
@@ -252,21 +328,6 @@ class Load:
         self.lake.write([*self._waiting, *partitions], added)
         self._waiting = []
         self._waiting_rows = 0
-
-    def _attempt_rows(self, attempts: Sequence[Fetched]) -> Added:
-        rows = [
-            {
-                "service_date": self.service_date,
-                "source_id": self.source_id,
-                "run_id": self.lake.run_id,
-                "attempted_at": ops.now(),
-                "duration_seconds": round(attempt.seconds, 3),
-                **attempt.as_dict(),
-            }
-            for attempt in attempts
-        ]
-        schema: dict[str, Any] = {n: c.dtype for n, c in ops.FetchAttempts.columns().items()}
-        return Added("ops.fetch_attempts", ops.FetchAttempts, pl.DataFrame(rows, schema=schema))
 
 
 def failure_text(failures: Sequence[str]) -> str:

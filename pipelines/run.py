@@ -1,4 +1,4 @@
-"""One step of the flow for one night: what a task of a DAG calls.
+"""One step of the flow for one night, or one decision of a person: what a task of a DAG calls.
 
 Each step takes the night's key (its service date as text, the run's partition key) and the run's
 id, and returns a JSON-able report: step, outcome (done, unchanged, stale, failed), rows, seconds,
@@ -8,16 +8,18 @@ text. Everything heavy is imported inside the steps, since this module is read w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from pipelines import flow
 from pipelines.errors import CriticalSourceError, QalaError, TransientSourceError
 from pipelines.settings import City, Settings, load_city, load_settings
 
 if TYPE_CHECKING:
+    from pipelines.policy import Policy
     from pipelines.warehouse.lake import Lake
 
 Report = dict[str, Any]
@@ -75,29 +77,54 @@ def source_ids(group: str) -> list[str]:
     ]
 
 
-def fetch(source_id: str, key: str, run_id: str, *, may_wait: bool = False) -> Report:
+def secret_names(source_id: str) -> list[str]:
+    """Names of the secrets that the city file names for a source."""
+    return load_city(load_settings().city_file).sources[source_id].secret_names
+
+
+def fetch(
+    source_id: str,
+    key: str,
+    run_id: str,
+    *,
+    may_wait: bool = False,
+    secrets: Mapping[str, str] | None = None,
+) -> Report:
     """Bring a source's objects of a night to landing. What fails is an outcome in the report.
 
     With `may_wait` a source that does not answer raises `TransientSourceError` until the city's
-    cut-off hour has passed, so that the caller tries again later.
+    cut-off hour has passed, so that the caller tries again later. `secrets` are those that the
+    caller has found, by name; the others are looked for in the environment.
     """
     from pipelines import ingest
+    from pipelines.sources.fetch import Fetched
     from pipelines.warehouse.lake import open_lake
 
     started = time.monotonic()
     settings, city, day = _night(key)
     with open_lake(settings, run_id=run_id) as lake:
         known = ingest.known_objects(lake, source_id)
-    attempts = ingest.fetch(settings, city, source_id, day, known)
+    tries: list[Fetched] = []
+    attempts = ingest.fetch(
+        settings, city, source_id, day, known, connections=secrets or {}, failed_try=tries.append
+    )
     failed = [attempt for attempt in attempts if attempt.outcome == "failed"]
+    passing = [attempt for attempt in failed if attempt.is_transient]
     cut_off = city.morning_after(day, city.schedule.cut_off)
-    if may_wait and any(a.is_transient for a in failed) and datetime.now(UTC) < cut_off:
-        raise TransientSourceError(failed[0].reason, f"It is tried again until {cut_off:%H:%M}.")
+    if may_wait and passing and datetime.now(UTC) < cut_off:
+        # No step follows that would record them.
+        with open_lake(settings, run_id=run_id) as lake:
+            lake.write(added=[ingest.attempt_rows(lake, source_id, day, [*tries, *attempts])])
+        raise TransientSourceError(passing[0].reason, f"It is tried again until {cut_off:%H:%M}.")
     new = sum(attempt.outcome == "new" for attempt in attempts)
     text = f"{new} new, {len(attempts) - new - len(failed)} unchanged, {len(failed)} failed"
     outcome = "failed" if failed else "done" if new else "unchanged"
     report = _report(f"fetch {source_id}", outcome, len(attempts), started, text)
-    return {**report, "attempts": [attempt.as_dict() for attempt in attempts]}
+    return {
+        **report,
+        "attempts": [attempt.as_dict() for attempt in attempts],
+        "failed_tries": [attempt.as_dict() for attempt in tries],
+    }
 
 
 def load(source_id: str, report: Report, key: str, run_id: str) -> Report:
@@ -112,6 +139,8 @@ def load(source_id: str, report: Report, key: str, run_id: str) -> Report:
     settings, city, day = _night(key)
 
     def work(lake: Lake) -> tuple[str, int, str]:
+        tries = [Fetched(**attempt) for attempt in report["failed_tries"]]
+        lake.write(added=[ingest.attempt_rows(lake, source_id, day, tries)])
         loading = ingest.Load(lake, settings, city, source_id, day)
         loading.run([Fetched(**attempt) for attempt in report["attempts"]])
         if not loading.failures:
@@ -132,10 +161,11 @@ def build(table: str, key: str, run_id: str) -> Report:
     """Make one mart for one night, where its inputs or code have changed."""
     from pipelines.build import Build
 
-    _, city, day = _night(key)
+    settings, city, day = _night(key)
+    policy = _policy(settings, city) if flow.table(table).takes_policy else None
 
     def work(lake: Lake) -> tuple[str, int, str]:
-        built = Build(lake, city, flow.table(table), day).run()
+        built = Build(lake, city, flow.table(table), day, policy).run()
         text = f"{built.computed} partitions made" if built.computed else ""
         return "done" if built.computed else "unchanged", built.row_count, text
 
@@ -179,6 +209,50 @@ def deliver(key: str, run_id: str) -> Report:
 
     settings, city, day = _night(key)
     return _step("deliver", key, run_id, lambda lake: deliver_night(lake, settings, city, day))
+
+
+def waiting_feeds() -> list[dict[str, str]]:
+    """The feed versions that wait for a person's decision: source_id, version_id, subject, body."""
+    from pipelines.question import question
+    from pipelines.release import waiting
+    from pipelines.warehouse.lake import open_lake
+
+    settings = load_settings()
+    city = load_city(settings.city_file)
+    today = datetime.now(ZoneInfo(city.city.time_zone)).date()
+    with open_lake(settings) as lake:
+        return [
+            {
+                "source_id": held.source_id,
+                "version_id": held.version_id,
+                **vars(question(lake, held, today)),
+            }
+            for held in waiting(lake)
+        ]
+
+
+def decide_feed(
+    source_id: str, version_id: str, decision: str, *, decided_by: str, reason: str, run_id: str
+) -> Report:
+    """Record a person's decision (released, rejected) on a feed version that was held back.
+
+    Raises `QalaError` where no such version was, or who or why is not said.
+    """
+    from pipelines.fingerprint import code_version
+    from pipelines.release import decide
+    from pipelines.warehouse.lake import open_lake
+
+    started = time.monotonic()
+    settings = load_settings()
+    with open_lake(settings, run_id=run_id, code_version=code_version()) as lake:
+        made = decide(lake, source_id, version_id, decision, decided_by=decided_by, reason=reason)
+    return _report(f"decide {source_id} {version_id}", "done", None, started, str(made))
+
+
+def _policy(settings: Settings, city: City) -> Policy:
+    from pipelines.policy import load_policy
+
+    return load_policy(settings.policy_file(city), city.feeds())
 
 
 def _night(key: str) -> tuple[Settings, City, date]:

@@ -2,7 +2,8 @@
 
 Environment (all optional): `QALA_CITY` (path of the city file), `QALA_DATA` (folder for landing,
 lake, publication and Airflow's homes), `QALA_CATALOG` (DuckLake catalog: a SQLite file's path, or
-``postgres:...`` in production), `QALA_OBJECTS` (the lake's Parquet files: a folder or ``s3://...``).
+``postgres:...`` in production), `QALA_OBJECTS` (the lake's Parquet files: a folder or ``s3://...``),
+`QALA_SECRET_<NAME>` (a key that the city file names as ``{secret:<name>}``).
 A city is one TOML file: `cities/almaty.toml` shows every key, `docs/add-a-city.md` explains them.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ from pydantic import (
 )
 
 from pipelines import flow
+from pipelines.access import Headers, S3Access, Template, secret_names, secret_variable
 from pipelines.errors import SettingsError
 from pipelines.night import DayType, Mark, Night, Window, weakest_mark
 
@@ -71,6 +73,7 @@ class CityFacts(_Part):
     reference_weekday: Literal[WEEKDAYS] = "tuesday"  # type: ignore[valid-type]  # one list of names
     holidays: tuple[date, ...] = ()
     history_months: int = Field(default=0, ge=0, le=120)
+    policy: str | None = Field(default=None, min_length=1)
 
 
 class DepartureWindow(_Part):
@@ -111,23 +114,44 @@ class Delivery(_Part):
 class Source(_Part):
     """`[sources.<name>]`: one feed, register or series of files.
 
-    `address` is a path (from the city file), ``file:``, ``http(s):`` or ``sample:`` and a product.
-    A path may be a folder or hold a ``*`` (every file is an object of the source); an http address
-    may hold ``{date}``, one object for each of the last `days` days.
+    `address` is a path (from the city file), ``file:``, ``http(s):``, ``s3:`` or ``sample:`` and a
+    product. A path may be a folder or hold a ``*`` (every file is an object of the source), an s3
+    address too; an http or s3 address may hold ``{date}``, one object for each of the last `days`
+    days. An http address and `headers` may name secrets.
     """
 
     kind: Literal[KINDS]  # type: ignore[valid-type]  # the kinds of flow.py, listed once
-    address: str = Field(min_length=1)
+    address: Template = Field(min_length=1)
     format: str = Field(min_length=1)
     mark: Mark
     critical: bool = False
     cadence_days: int = Field(default=1, ge=1)
     days: int = Field(default=1, ge=1, le=10_000)
+    headers: Headers = Field(default_factory=dict)
+    s3: S3Access = S3Access()
+    allow_private: bool = False
+    allow_http: bool = False
     max_megabytes: int = Field(default=512, ge=1)
+    max_minutes: float = Field(default=15, gt=0)
     max_quarantine_share: float | None = Field(default=None, ge=0, le=1)
     time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     terms: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _keys_fit_the_address(self) -> Source:
+        scheme = self.address.partition(":")[0]
+        if scheme not in ("http", "https") and (self.headers or secret_names(self.address)):
+            raise ValueError("headers and secrets in an address are for http: and https: alone")
+        if scheme != "s3" and self.s3 != S3Access():
+            raise ValueError("s3 is for an s3: address alone")
+        return self
+
+    @property
+    def secret_names(self) -> list[str]:
+        """Names of the secrets without which the source can't be fetched."""
+        keys = (self.s3.access_key_id, self.s3.secret_access_key)
+        return secret_names(self.address, *self.headers.values(), *keys)
 
 
 class City(_Part):
@@ -180,6 +204,10 @@ class City(_Part):
             days.append(day)
         return days
 
+    def feeds(self) -> list[str]:
+        """Names of the sources that are GTFS feeds, in the file's order."""
+        return [name for name, source in self.sources.items() if source.kind == "gtfs"]
+
     def morning_after(self, service_date: date, clock: time) -> datetime:
         """The moment at which it is `clock` on the local morning after the service date."""
         zone = ZoneInfo(self.city.time_zone)
@@ -209,6 +237,10 @@ class Settings:
         """What goes out: the published file, extracts, checks, status."""
         return self.data / "publish"
 
+    def policy_file(self, city: City) -> Path | None:
+        """The city's policy file, named from the city file; None where it has none."""
+        return self.city_file.parent / city.city.policy if city.city.policy else None
+
     @property
     def airflow_home(self) -> Path:
         """Airflow's home for nights that the command line runs."""
@@ -225,6 +257,12 @@ def load_settings() -> Settings:
         catalog=os.environ.get("QALA_CATALOG") or str(data / "lake" / "catalog.sqlite"),
         objects=os.environ.get("QALA_OBJECTS") or str(data / "lake" / "objects"),
     )
+
+
+def load_secrets(names: Iterable[str], connections: Mapping[str, str]) -> dict[str, str]:
+    """Secrets by name: from what connections say, else from the environment. Missing: left out."""
+    found = {name: connections.get(name) or os.environ.get(secret_variable(name)) for name in names}
+    return {name: value.strip() for name, value in found.items() if value and value.strip()}
 
 
 def point_to_city(city_file: Path | None) -> None:
@@ -283,13 +321,15 @@ def _complaint(error: Any) -> str:
         known_text = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
         return f"`{key}` is an unknown key ({known_text})"
     message = error["msg"].removeprefix("Value error, ")
-    return f"`{key}`: {message} (found {error['input']!r:.80})"
+    found = error["input"]
+    # A whole part may hold keys that no log should show.
+    return f"`{key}`: {message}" + ("" if isinstance(found, dict) else f" (found {found!r:.80})")
 
 
 def _known_keys(place: tuple[str | int, ...]) -> list[str]:
     if not place:
         return list(City.model_fields)
     if place[0] == "sources":
-        return list(Source.model_fields)
+        return list((S3Access if len(place) > 2 else Source).model_fields)
     part = City.model_fields[str(place[0])].annotation
     return list(part.model_fields) if isinstance(part, type) and issubclass(part, _Part) else []

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines import flow
+from pipelines.policy import load_policy
+from pipelines.release import waiting
 from pipelines.settings import City, Settings
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake, open_lake
@@ -32,6 +34,9 @@ def print_summary(
             console.print(_tables(connection))
     with open_lake(settings, read_only=True) as lake:
         console.print(_steps(lake, service_date, since))
+        decisions = list(_decisions_due(lake, settings, city, service_date))
+    for sentence in decisions:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     for label, path in _files(settings, city, service_date):
         console.print(f"{label:<10} {path}", soft_wrap=True, highlight=False)
 
@@ -84,6 +89,13 @@ def _steps(lake: Lake, service_date: date, since: datetime) -> Table:
         rows = "" if row["row_count"] is None else f"{row['row_count']:,}"
         table.add_row(row["step"], row["outcome"], rows, f"{row['duration_seconds']:.1f}")
     return table
+
+
+def _decisions_due(lake: Lake, settings: Settings, city: City, service_date: date) -> Iterator[str]:
+    """What waits for a person: feed versions held back, and overrides that have expired."""
+    for held in waiting(lake):
+        yield f"{held.reason} See qala quarantine."
+    yield from load_policy(settings.policy_file(city), city.feeds()).expired(service_date)
 
 
 def _files(settings: Settings, city: City, service_date: date) -> Iterator[tuple[str, Path]]:

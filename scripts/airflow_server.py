@@ -110,7 +110,8 @@ def serve(city_name: str, home: Path, port: int, environment: dict[str, str]) ->
         wait_until_healthy(server, port)
         say(f"Airflow is ready: http://{HOST}:{port}")
         say(f"Log in as admin with the password {password(home)}")
-        say("Unpause `nightly` and `deliver` to have them run. Ctrl-C stops Airflow.")
+        say("Unpause `nightly`, `deliver` and `release_quarantine` to have them run.")
+        say("Ctrl-C stops Airflow.")
         server.wait()
     except TimeoutError as error:
         say(f"{error}; the log says why: {log_file}")

@@ -61,9 +61,9 @@ def test_every_command_has_help(folder: Path, command: str) -> None:
         (["nightly", "--city", "wrong.toml"], 2, "`sources.transit.address` is missing"),
         (["validate", "nowhere.zip"], 2, "nowhere.zip does not exist"),
         (["validate", "http://127.0.0.1:9/feed.zip"], 2, "can't be reached"),
-        (["validate", "broken.zip"], 1, "is not a whole zip archive"),
-        (["validate", "orphans.zip"], 1, "route_id|unknown"),
-        (["validate", "transit.zip"], 0, "No findings"),
+        (["validate", "broken.zip"], 2, "is not a whole zip archive"),
+        (["validate", "orphans.zip"], 1, "foreign_key_violation"),
+        (["validate", "transit.zip"], 0, "missing_recommended_file"),
         (["conquer"], 2, "No such command"),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import SettingsError
-from pipelines.settings import ROOT, City, load_city, load_settings
+from pipelines.settings import ROOT, City, load_city, load_secrets, load_settings
 
 LEAST = """
 [city]
@@ -58,6 +58,43 @@ def test_a_wrong_key_is_named_by_its_path(
         city_of(tmp_path, LEAST.replace(right, wrong))
     assert said in str(raised.value)
     assert str(tmp_path / "toy.toml") in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ('headers = { "X-Key" = "{secret:Bus}" }', "a secret is written {secret:name}"),
+        ('headers = { "X Key" = "word" }', "'X Key' is no name of a header"),
+        ('headers = { "Host" = "word" }', "Host is said by the fetcher itself"),
+        ('headers = { "X-Key" = "wo\\nrd" }', "X-Key may hold printable ASCII alone"),
+        ('s3 = { region = "eu-north-1" }', "s3 is for an s3: address alone"),
+    ],
+)
+def test_keys_of_an_address_that_make_no_sense(tmp_path: Path, key: str, said: str) -> None:
+    text = LEAST.replace("feed.zip", "https://a.example/feed.zip") + key
+    with pytest.raises(SettingsError) as raised:
+        city_of(tmp_path, text)
+    assert said in str(raised.value)
+    assert "word" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [("feed.zip", 'headers = { "X-Key" = "x" }'), ("{secret:folder}/feed.zip", "")],
+)
+def test_secrets_and_headers_are_for_http_alone(tmp_path: Path, address: str, key: str) -> None:
+    with pytest.raises(SettingsError, match="are for http: and https: alone"):
+        city_of(tmp_path, LEAST.replace("feed.zip", address) + key)
+
+
+def test_secrets_come_from_connections_before_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QALA_SECRET_BUS", "of the environment\n")
+    monkeypatch.setenv("QALA_SECRET_BLANK", " ")
+    names = ["bus", "blank", "unknown"]
+    assert load_secrets(names, {}) == {"bus": "of the environment"}
+    assert load_secrets(names, {"bus": "given", "other": "x"}) == {"bus": "given"}
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def run_night(key: str, run_id: str = "by hand") -> dict[str, run.Report | QalaE
         except QalaError as error:
             told[name] = error
 
-    for group in ("gtfs", "fleet", "traffic", "reference"):
+    for group in dict.fromkeys(kind.group for kind in flow.SOURCE_KINDS):
         for source_id in run.source_ids(group):
             fetched = run.fetch(source_id, key, run_id)
             told[f"fetch {source_id}"] = fetched

@@ -22,6 +22,7 @@ import polars as pl
 from pipelines.night import Night, SourceVersion, Window
 from pipelines.sources.gtfs.parse import parse_gtfs
 from pipelines.staging import gtfs
+from pipelines.staging.sift import Quarantine, Staged
 
 WEDNESDAY = "2026-11-18"
 SUNDAY = "2026-11-22"
@@ -108,6 +109,7 @@ def toy_feed(folder: str = "", **overrides: str | bytes | None) -> bytes:
 STAGED = (
     "feed_versions",
     "feed_notices",
+    "feed_rules",
     "agency",
     "stops",
     "routes",
@@ -126,11 +128,24 @@ def feed_source(source_id: str = "toy", feed_format: str = "zip") -> SourceVersi
     return SourceVersion(source_id, f"{source_id}-1", "feed.zip", feed_format)
 
 
+def staged_tables(payload: bytes, source: SourceVersion | None = None) -> dict[str, Staged]:
+    """Every staging table of a feed, by short name, with what it refuses."""
+    source = source or feed_source()
+    feed = parse_gtfs(payload, source)
+    calls = [gtfs.stage_stop_times(part, source) for part in feed.parts()]
+    made = {
+        name: getattr(gtfs, f"stage_{name}")(feed, source)
+        for name in STAGED
+        if name != "stop_times"
+    }
+    rows = [gtfs.StopTimes.create_empty(), *(part.rows for part in calls)]
+    refused = [Quarantine.create_empty(), *(part.quarantine for part in calls)]
+    return {**made, "stop_times": Staged(pl.concat(rows), pl.concat(refused))}
+
+
 def staged_feed(payload: bytes, source: SourceVersion | None = None) -> dict[str, pl.DataFrame]:
     """Every staging table of a feed, by short name; rows that are refused are left out."""
-    source = source or feed_source()
-    raw = parse_gtfs(payload, source)
-    return {name: getattr(gtfs, f"stage_{name}")(raw, source).rows for name in STAGED}
+    return {name: table.rows for name, table in staged_tables(payload, source).items()}
 
 
 def night_of(service_date: str) -> Night:

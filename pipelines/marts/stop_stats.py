@@ -9,8 +9,10 @@ of trips whose service runs on the date; its columns one to one:
     headway_*_minutes           *_headway             between departures of any route, 07:00-19:00
     start_seconds, end_seconds  start_time, end_time  first and last departure
 
+Times that a feed leaves blank are those interpolated in staging (gtfs-kit can't count such a feed).
 Besides, `departure_count` counts each repetition of frequencies.txt; where it is above trip_count
-the headways and times are those of the trips as written, each run once.
+the headways and times are those of the trips as written, each run once. Times are those of the
+service date, past 24:00 where they are; `marts.stop_departures` tells the calendar day's.
 A stop that no trip serves on the date has no row, a date without service none at all.
 """
 

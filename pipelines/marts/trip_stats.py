@@ -4,8 +4,8 @@ The definitions are gtfs-kit's `compute_trip_stats` (13.0), its columns one to o
 
     ours               gtfs-kit       definition
     stop_count         num_stops      calls of the trip
-    start_seconds      start_time     departure from the first call, null where blank
-    end_seconds        end_time       departure from the last call, null where blank
+    start_seconds      start_time     departure from the first call, see below
+    end_seconds        end_time       departure from the last call, see below
     duration_seconds   duration       end - start; gtfs-kit in hours
     distance_km        distance       see below; gtfs-kit in miles where the feed is in ft or mi
     speed_kmh          speed          distance / duration, null (gtfs-kit: inf) for no duration
@@ -15,6 +15,9 @@ The definitions are gtfs-kit's `compute_trip_stats` (13.0), its columns one to o
 
 and under the same names trip_id, route_id, route_short_name, route_type, direction_id, shape_id,
 block_id, service_id, start_stop_id, end_stop_id.
+
+*Times*: where a feed gives one of arrival and departure alone, as GTFS allows, it stands for both
+(gtfs-kit: null); where neither, the time is null. First and last calls are never interpolated.
 
 *Distance*: the largest shape_dist_traveled of the trip, if the feed's stop_times have any; else
 along its shape from the point next to the first stop to that next to the last, or the whole shape

@@ -7,7 +7,7 @@ their first row in the file's order, rules are applied, and nothing is lost: a r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +18,7 @@ from polars import selectors as cs
 from pipelines.night import SourceVersion
 
 ROW = "row_number"
+FIRST_ROW = 2  # the header is row 1, as an editor or a spreadsheet counts
 TRUE_WORDS = ("1", "true", "yes", "t", "y")
 FALSE_WORDS = ("0", "false", "no", "f", "n")
 
@@ -28,7 +29,7 @@ class Quarantine(dy.Schema):
     source_id = dy.String(primary_key=True, description="Source as the city file names it.")
     version_id = dy.String(primary_key=True, description="Version that the row was read from.")
     row_number = dy.Int64(
-        primary_key=True, min=1, description="Row in the file, the first after the header is 1."
+        primary_key=True, min=1, description="Row in the file as an editor counts; the header is 1."
     )
     rule = dy.String(primary_key=True, description="Name of the rule that the row breaks.")
     row_json = dy.String(description="The row as it was read, as JSON.")
@@ -67,7 +68,7 @@ def sift(
     """
     parsed = parsed or {}
     read_from = read_from or {}
-    numbered = raw.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
+    numbered = raw.with_row_index(ROW, offset=FIRST_ROW).with_columns(pl.col(ROW).cast(pl.Int64))
     expressions: list[pl.Expr] = []
     unparsable: dict[str, str] = {}
     for name, column in schema.columns().items():
@@ -101,32 +102,39 @@ def sift(
     if refused_rules:
         bad = pl.concat(refused_rules).get_column(ROW).unique()
         typed = typed.filter(~pl.col(ROW).is_in(bad.implode()))
-    rows, broken = _apply_rules(schema, typed)
-    refused_rules.extend(broken)
-    return Staged(rows, _quarantine(numbered, refused_rules, source))
-
-
-def _apply_rules(
-    schema: type[dy.Schema], typed: pl.DataFrame
-) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """Rows that keep every rule, and for the others frames of (row number, rule)."""
-    broken: list[pl.DataFrame] = []
     key = schema.primary_key()
     kept = typed.unique(key, keep="first", maintain_order=True) if key else typed
     if kept.height < typed.height:
         repeated = typed.join(kept, on=ROW, how="anti")
-        broken.append(repeated.select(ROW).with_columns(rule=pl.lit("primary_key|repeated")))
-    rows, failure = _with_row_number(schema).filter(kept)
+        refused_rules.append(repeated.select(ROW).with_columns(rule=pl.lit("primary_key|repeated")))
+    return settle(schema, kept, numbered, refused_rules, source)
+
+
+def settle(
+    schema: type[dy.Schema],
+    typed: pl.DataFrame,
+    raw: pl.DataFrame,
+    refused: Sequence[pl.DataFrame],
+    source: SourceVersion,
+) -> Staged:
+    """Apply the contract's rules to typed rows; quarantine what breaks them and what was refused.
+
+    `typed` has `row_number` and the contract's columns, without refused rows and repeated keys;
+    `raw` has `row_number` and the rows as they were read; `refused` are frames of (row_number,
+    rule). The order of `typed` is kept.
+    """
+    rows, failure = _with_row_number(schema).filter(typed)
+    broken = [frame for frame in refused if frame.height]
     if len(failure):
-        rules = [c for c in failure.details().columns if c not in (*schema.columns(), ROW)]
         details = failure.details()
+        rules = [c for c in details.columns if c not in (*schema.columns(), ROW)]
         broken.extend(
             details.filter(pl.col(rule).cast(pl.String) == "invalid")
             .select(ROW)
             .with_columns(rule=pl.lit(rule))
             for rule in rules
         )
-    return rows.sort(ROW).drop(ROW), [frame for frame in broken if frame.height]
+    return Staged(rows.drop(ROW), _quarantine(raw, [f for f in broken if f.height], source))
 
 
 @cache
@@ -156,7 +164,7 @@ def _has_value(raw: pl.Series) -> pl.Series:
 
 
 def _quarantine(
-    numbered: pl.DataFrame, broken: list[pl.DataFrame], source: SourceVersion
+    numbered: pl.DataFrame, broken: Sequence[pl.DataFrame], source: SourceVersion
 ) -> pl.DataFrame:
     if not broken:
         return Quarantine.create_empty()

@@ -1,7 +1,7 @@
 """DuckDB's extensions, loaded from the environment's own wheels: nothing is downloaded.
 
 The locks hold the hash of every wheel, so what is loaded is what was locked. DuckDB's own check of
-an extension's signature says no more than that and costs 0.25 s an extension and process; it is off.
+an extension's signature says no more and costs 0.25 s an extension and process; it is off.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EXTENSIONS = ("ducklake", "sqlite_scanner", "postgres_scanner")
 
 
 # Extensions are named by their path in the environment, and none is ever installed.
-CONFIG = {"allow_unsigned_extensions": "true"}
+CONFIG: dict[str, str | bool | int | float | list[str]] = {"allow_unsigned_extensions": "true"}
 
 
 def load_extensions(

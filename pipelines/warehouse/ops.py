@@ -39,13 +39,18 @@ class NightSources(dy.Schema):
     service_date = dy.Date(primary_key=True, description="The night.")
     source_id = dy.String(primary_key=True, description="Source as the city file names it.")
     object_name = dy.String(primary_key=True, description="Object as the source lists it.")
-    version_id = dy.String(description="Version that governs; empty: none ever came.")
-    sha256 = dy.String(description="Hash of the landed bytes; empty: none ever came.")
+    version_id = dy.String(description="Version that governs; empty: none does.")
+    sha256 = dy.String(description="Hash of the landed bytes; empty: none governs.")
     kind = dy.String(description="Kind of source.")
     mark = dy.String(description="What the source is: measured, modelled, published, synthetic.")
     is_stale = dy.Bool(description="Whether tonight failed and an earlier version stands in.")
     good_date = dy.Date(nullable=True, description="Latest night on which the version came good.")
-    reason = dy.String(description="Why tonight's attempt failed; empty where it did not.")
+    reason = dy.String(
+        description="Why tonight's attempt failed or no version governs; empty where all is well."
+    )
+    is_assumed = dy.Bool(
+        description="Whether the version bridges days that no version of the feed covers."
+    )
 
 
 class Partitions(dy.Schema):
@@ -59,6 +64,39 @@ class Partitions(dy.Schema):
     refused_count = dy.Int64(description="Rows in quarantine.")
     run_id = dy.String(description="Run that made it.")
     built_at = _instant("When it was made.")
+
+
+class TableAudits(dy.Schema):
+    """One row per table: the contents and checks of its latest audit, and the night it was for."""
+
+    table_name = dy.String(primary_key=True, description="Table that was checked.")
+    audit_hash = dy.String(description="Hash of its contents, its checks and all they look at.")
+    service_date = dy.Date(description="Night whose check results hold what was found.")
+
+
+class QuarantinedFeeds(dy.Schema):
+    """One row per feed version that was held back, decided upon or not."""
+
+    source_id = dy.String(primary_key=True, description="Source as the city file names it.")
+    version_id = dy.String(primary_key=True, description="Hash of the contents held back.")
+    object_name = dy.String(description="Object as the source lists it.")
+    first_night_date = dy.Date(description="First night for which it was held back.")
+    reason = dy.String(description="Why it is held back.")
+    notice_codes = dy.String(description="Codes of the notices that stop it, ', ' between them.")
+    refused_count = dy.Int64(min=0, description="Rows of it that are refused.")
+    run_id = dy.String(description="Run that held it back last.")
+
+
+class FeedDecisions(dy.Schema):
+    """One row per decision of a person on a feed version; the latest one counts."""
+
+    source_id = dy.String(description="Source as the city file names it.")
+    version_id = dy.String(description="Hash of the contents decided upon.")
+    decision = one_of("released", "rejected", description="What was decided.")
+    decided_by = dy.String(description="Who decided.")
+    reason = dy.String(description="Why, in that person's words.")
+    decided_at = _instant("When it was decided.")
+    run_id = dy.String(description="Run of the DAG, or 'command line'.")
 
 
 class Steps(dy.Schema):

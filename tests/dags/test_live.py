@@ -153,7 +153,7 @@ def test_every_way_to_start_a_night(server: Server) -> None:
     today = datetime.now(ZONE).date()
     by_schedule, by_rest = ((today - timedelta(days=days)).isoformat() for days in (1, 9))
     backfilled = [(today - timedelta(days=days)).isoformat() for days in (5, 4, 3)]
-    parsed = lambda: len(server.ask("GET", "dags")["dags"]) == 2 or None  # noqa: E731
+    parsed = lambda: len(server.ask("GET", "dags")["dags"]) == 3 or None  # noqa: E731
     wait_for(parsed, "the parsing of the DAG files", START_SECONDS)
 
     for dag_id in ("deliver", "nightly"):

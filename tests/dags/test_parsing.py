@@ -22,7 +22,7 @@ print(json.dumps([seconds, [name for name in {heavy} if name in sys.modules]]))
 
 
 @pytest.mark.airflow
-@pytest.mark.parametrize("name", ["nightly", "deliver"])
+@pytest.mark.parametrize("name", ["nightly", "deliver", "release_quarantine"])
 def test_a_dag_file_is_parsed_in_under_a_second_without_heavy_modules(
     name: str, airflow_environment: dict[str, str]
 ) -> None:

@@ -168,11 +168,31 @@ def in_run(
     ids=["first try", "a later try", "the last try", "manual", "backfill"],
 )
 def test_only_a_scheduled_night_waits_for_a_source(
-    nightly_file: ModuleType, in_run: Callable[[str, Run], list[object]], run: Run, may_wait: bool
+    nightly_file: ModuleType,
+    in_run: Callable[[str, Run], list[object]],
+    monkeypatch: pytest.MonkeyPatch,
+    run: Run,
+    may_wait: bool,
 ) -> None:
     calls = in_run("fetch", run)
+    monkeypatch.setattr(nightly_file.run, "secret_names", lambda _: [])
     assert nightly_file.fetch.function("fleet") == {"source_id": "fleet", **REPORT}
-    assert calls == [("fleet", KEY, "the run", {"may_wait": may_wait})]
+    assert calls == [("fleet", KEY, "the run", {"may_wait": may_wait, "secrets": {}})]
+
+
+def test_a_fetch_is_given_the_passwords_of_the_connections_it_names(
+    nightly_file: ModuleType,
+    in_run: Callable[[str, Run], list[object]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = in_run("fetch", Run())
+    monkeypatch.setenv("AIRFLOW_CONN_BUS_FEED", '{"conn_type": "http", "password": "p@ss/word"}')
+    monkeypatch.setenv("AIRFLOW_CONN_NO_PASSWORD", '{"conn_type": "http"}')
+    names = ["bus_feed", "no_password", "unknown"]
+    monkeypatch.setattr(nightly_file.run, "secret_names", lambda _: names)
+    nightly_file.fetch.function("fleet")
+    secrets = {"bus_feed": "p@ss/word"}
+    assert calls == [("fleet", KEY, "the run", {"may_wait": False, "secrets": secrets})]
 
 
 def test_loading_gets_what_was_fetched_of_the_source(

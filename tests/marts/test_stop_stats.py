@@ -45,8 +45,8 @@ def test_the_toy_by_hand() -> None:
     )
     assert rows.rows() == [
         ("BA", "Bus Alpha", 2, 1, 28800, 86640, None, NO_HEADWAY),
-        # B1 calls here without a time.
-        ("BB", "Bus Beta", 2, 1, 86520, 86520, None, NO_HEADWAY),
+        # B1 calls here without a time, half-way between 08:00 and 08:04.
+        ("BB", "Bus Beta", 2, 1, 28920, 86520, None, NO_HEADWAY),
         ("BC", "Bus Gamma", 2, 1, 29070, 86400, None, NO_HEADWAY),
         ("BD", "Bus Delta", 2, 1, 29160, 86280, None, NO_HEADWAY),
         ("MA", "Metro Alpha", 2, 1, 25200, 25800, 10.0, None),
@@ -94,6 +94,27 @@ def test_any_order_of_rows_gives_the_same() -> None:
     tables = staged_feed(toy_feed())
     shuffled = {name: table.reverse() for name, table in tables.items()}
     assert compute(WEDNESDAY, shuffled).equals(compute(WEDNESDAY, tables))
+
+
+@pytest.mark.slow
+def test_cairns_equals_gtfs_kit_once_its_blank_times_are_filled(shared_data: Path) -> None:
+    """gtfs-kit can't count a stop at which a time is blank, so it is told those of staging."""
+    path = shared_data / "gtfs" / "gtfskit_cairns_gtfs.zip"
+    tables, feed = staged_feed(path.read_bytes()), gtfs_kit.read_feed(path)
+    told = tables["stop_times"].select("trip_id", "stop_sequence", "departure_seconds")
+    seconds = {(trip, number): second for trip, number, second in told.iter_rows()}
+    calls = feed.stop_times
+    assert calls.departure_time.isna().sum() == 65
+    calls["departure_time"] = [
+        f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+        for key in zip(calls.trip_id, calls.stop_sequence, strict=True)
+        for second in [seconds[key]]
+    ]
+    feed.stop_times = calls
+    theirs = feed.compute_stop_stats(["20140604"])
+    ours = compute("2014-06-04", tables)
+    assert differences(ours, under_our_names(theirs), "stop_id") == {}
+    assert ours.height == len(theirs) > 0
 
 
 @pytest.mark.slow

@@ -59,6 +59,17 @@ BREAKS: list[tuple[str, str, str]] = [
         "staging.feed_notices",
         "few things are odd",
     ),
+    (
+        "UPDATE staging.feed_rules SET version_id = 'b0'",
+        "staging.feed_rules",
+        "feeds are known",
+    ),
+    ("DELETE FROM staging.feed_rules", "staging.feed_rules", "every feed was judged"),
+    (
+        "UPDATE staging.feed_rules SET rule_status = 'pass'",
+        "staging.feed_rules",
+        "failures have notices",
+    ),
     ("DELETE FROM staging.agency", "staging.agency", "rows"),
     (
         "INSERT INTO staging.agency BY NAME SELECT 'bus' AS source_id, 'UTC' AS agency_timezone",
@@ -298,10 +309,64 @@ BREAKS: list[tuple[str, str, str]] = [
         "marts.route_stats",
         "speeds are plausible",
     ),
+    ("DELETE FROM marts.feed_quality", "marts.feed_quality", "every notice is told"),
+    (
+        "UPDATE marts.feed_quality SET affected_count = 2",
+        "marts.feed_quality",
+        "every notice is told",
+    ),
+    (
+        "UPDATE marts.feed_quality SET override_expires_date = '2026-11-20'",
+        "marts.feed_quality",
+        "overrides hold on the date",
+    ),
+    (
+        "UPDATE marts.feed_quality SET overridden_by = NULL",
+        "marts.feed_quality",
+        "what differs is signed",
+    ),
+    (
+        "UPDATE marts.feed_quality SET stops_feed = true",
+        "marts.feed_quality",
+        "nothing stops a feed that governs",
+    ),
     ("UPDATE marts.stop_stats SET trip_count = 3", "marts.stop_stats", "calls add up"),
     ("UPDATE marts.stop_stats SET stop_id = 'x'", "marts.stop_stats", "stops are known"),
     ("UPDATE marts.stop_stats SET end_seconds = 1", "marts.stop_stats", "spans are in order"),
     ("DELETE FROM marts.stop_stats", "marts.stop_stats", "some feed runs"),
+    (
+        "UPDATE marts.stop_departures SET local_hour = 7",
+        "marts.stop_departures",
+        "the day adds up",
+    ),
+    (
+        "UPDATE staging.stop_times SET departure_seconds = 25500 WHERE departure_seconds = 300",
+        "marts.stop_departures",
+        "the day adds up",
+    ),
+    (
+        (
+            "UPDATE staging.frequencies SET start_seconds = 25200, end_seconds = 26400,"
+            " headway_secs = 600 WHERE start_seconds = 600"
+        ),
+        "marts.stop_departures",
+        "the day adds up",
+    ),
+    ("UPDATE marts.stop_departures SET stop_id = 'x'", "marts.stop_departures", "stops are known"),
+    (
+        (
+            "INSERT INTO marts.stop_departures BY NAME"
+            " SELECT * REPLACE (hour_at + INTERVAL 25 HOUR AS hour_at) FROM marts.stop_departures"
+        ),
+        "marts.stop_departures",
+        "within a day",
+    ),
+    ("DELETE FROM marts.stop_departures", "marts.stop_departures", "some feed runs"),
+    (
+        "UPDATE marts.stop_departures SET interpolated_count = 1",
+        "marts.stop_departures",
+        "few times are computed",
+    ),
     (
         "UPDATE marts.metro_reach SET served_stop_count = 0",
         "marts.metro_reach",
@@ -428,6 +493,59 @@ BREAKS: list[tuple[str, str, str]] = [
         "UPDATE marts.commitments_status SET measured_date = '2026-11-21'",
         "marts.commitments_status",
         "nothing from the future",
+    ),
+]
+for _entities in ("staging.vehicle_positions", "staging.trip_updates"):
+    BREAKS += [
+        (f"DELETE FROM {_entities}", _entities, "rows"),
+        (f"UPDATE {_entities} SET captured_at = '2026-11-17 23:59:59+00'", _entities, "fresh"),
+        (f"UPDATE {_entities} SET captured_at = NULL", _entities, "fresh"),
+        (
+            f"UPDATE {_entities} SET trip_id = 'x' WHERE trip_id = 't1'",
+            _entities,
+            "trips are known",
+        ),
+        (f"UPDATE {_entities} SET route_id = 'x'", _entities, "routes are known"),
+        (f"UPDATE {_entities} SET stop_id = 'x'", _entities, "stops are known"),
+    ]
+BREAKS += [
+    (
+        "UPDATE staging.vehicle_positions SET measured_at = '2026-11-20 10:01:01+00'",
+        "staging.vehicle_positions",
+        "measured before captured",
+    ),
+    (
+        "UPDATE staging.vehicle_positions SET measured_at = '2026-11-20 09:49:59+00'",
+        "staging.vehicle_positions",
+        "most are current",
+    ),
+    (
+        "UPDATE staging.vehicle_positions SET vehicle_id = 'bus 7'",
+        "staging.vehicle_positions",
+        "a vehicle once",
+    ),
+    (
+        "UPDATE staging.vehicle_positions SET longitude = 77.5 WHERE entity_id = '1'",
+        "staging.vehicle_positions",
+        "none far off",
+    ),
+    (
+        "UPDATE staging.trip_updates SET entity_number = stop_time_update_number + 1",
+        "staging.trip_updates",
+        "one update per trip",
+    ),
+    (
+        "UPDATE staging.trip_updates SET schedule_relationship = NULL",
+        "staging.trip_updates",
+        "updates tell stops",
+    ),
+    (
+        (
+            "UPDATE staging.trip_updates SET arrival_at = '2026-11-20 10:00:59+00'"
+            " WHERE stop_time_update_number = 2"
+        ),
+        "staging.trip_updates",
+        "time goes on",
     ),
 ]
 for _mart in ("marts.metro_reach", "marts.bus_reach"):

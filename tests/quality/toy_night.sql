@@ -4,8 +4,10 @@ INSERT INTO staging.feed_versions BY NAME
     SELECT 'bus' AS source_id, 'b1' AS version_id, 2 AS trip_count, 4 AS stop_time_count,
         DATE '2026-01-01' AS service_start_date, DATE '2026-12-31' AS service_end_date;
 INSERT INTO staging.feed_notices BY NAME
-    SELECT 'bus' AS source_id, 'b1' AS version_id, 'odd_case' AS notice_code, 'trips' AS table_name,
-        1 AS affected_count;
+    SELECT 'bus' AS source_id, 'b1' AS version_id, 'odd_case' AS notice_code, 'trips.txt' AS file_name,
+        'ERROR' AS severity, 1 AS affected_count;
+INSERT INTO staging.feed_rules BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, 'odd_case' AS rule_code, 'fail' AS rule_status;
 INSERT INTO staging.agency BY NAME
     SELECT 'bus' AS source_id, 'b1' AS version_id, 'a' AS agency_id, 'Asia/Almaty' AS agency_timezone;
 INSERT INTO staging.stops BY NAME
@@ -83,6 +85,21 @@ INSERT INTO staging.districts BY NAME
 INSERT INTO staging.commitments BY NAME
     SELECT 'promises' AS source_id, 'i1' AS version_id, * FROM (VALUES ('diesel', 1), ('jams', 2))
     AS rows (commitment_id, rank);
+-- A vehicle on trip t1, and what is foretold of it: two calls; t2 is cancelled.
+INSERT INTO staging.vehicle_positions BY NAME
+    SELECT 'positions' AS source_id, 'p1' AS version_id,
+        TIMESTAMPTZ '2026-11-20 10:00:00+00' AS captured_at,
+        TIMESTAMPTZ '2026-11-20 09:59:30+00' AS measured_at, * FROM (VALUES
+        ('1', 't1', 'r3', 's1', 'bus 7', 43.205, 76.905), ('2', NULL, NULL, NULL, 'bus 8', NULL, NULL))
+    AS rows (entity_id, trip_id, route_id, stop_id, vehicle_id, latitude, longitude);
+INSERT INTO staging.trip_updates BY NAME
+    SELECT 'updates' AS source_id, 'u1' AS version_id,
+        TIMESTAMPTZ '2026-11-20 10:00:00+00' AS captured_at, * FROM (VALUES
+        ('1', 1, 1, 't1', 'r3', 'SCHEDULED', 's1', TIMESTAMPTZ '2026-11-20 10:01:00+00'),
+        ('1', 1, 2, 't1', 'r3', 'SCHEDULED', 's2', TIMESTAMPTZ '2026-11-20 10:03:00+00'),
+        ('2', 2, 0, 't2', 'r1', 'CANCELED', NULL, NULL))
+    AS rows (entity_id, entity_number, stop_time_update_number, trip_id, route_id,
+        schedule_relationship, stop_id, arrival_at);
 
 INSERT INTO marts.trip_stats BY NAME
     SELECT 'bus' AS source_id, 'b1' AS version_id, 2 AS stop_count, 30.0 AS speed_kmh, * FROM (VALUES
@@ -97,6 +114,16 @@ INSERT INTO marts.stop_stats BY NAME
     SELECT DATE '2026-11-20' AS service_date, 'bus' AS source_id, 'b1' AS version_id,
         2 AS trip_count, * FROM (VALUES ('s1', 110, 110), ('s2', 200, 300))
     AS rows (stop_id, start_seconds, end_seconds);
+INSERT INTO marts.feed_quality BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'bus' AS source_id, 'b1' AS version_id,
+        'odd_case' AS notice_code, 'ERROR' AS severity, 'WARNING' AS effective_severity,
+        false AS stops_feed, 'A. Person' AS overridden_by,
+        DATE '2026-11-21' AS override_expires_date, 1 AS affected_count;
+-- t2 leaves s2 at 00:05; t1 is repeated at a headway that nobody knows.
+INSERT INTO marts.stop_departures BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'bus' AS source_id, 'b1' AS version_id,
+        's2' AS stop_id, TIMESTAMPTZ '2026-11-19 19:00:00+00' AS hour_at, 0 AS local_hour,
+        1 AS departure_count, 0 AS past_midnight_count, 0 AS interpolated_count;
 INSERT INTO marts.metro_reach BY NAME
     SELECT DATE '2026-11-20' AS service_date, 'exact' AS population_precision, * FROM (VALUES
         ('city', 'town', 2, 1000.0, 500.0, 0.5, 1100),

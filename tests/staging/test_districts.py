@@ -68,8 +68,8 @@ def test_districts_that_overlap_are_refused_and_neighbours_are_not() -> None:
     )
     assert result.rows.get_column("district_id").to_list() == ["west", "sliver"]
     assert result.quarantine.select("row_number", "rule").rows() == [
-        (3, "overlaps_no_other"),
         (4, "overlaps_no_other"),
+        (5, "overlaps_no_other"),
     ]
 
 

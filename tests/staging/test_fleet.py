@@ -92,7 +92,7 @@ def test_a_register_in_russian_keeps_unknowns_unknown() -> None:
 )
 def test_a_bad_row_goes_to_quarantine_by_its_rule(row: str, rule: str) -> None:
     result = staged("A0,X,дизель,2010,,,,", row)
-    assert rules(result) == [(2, rule)]
+    assert rules(result) == [(3, rule)]
     assert result.rows.get_column("fuel_type").to_list() == ["diesel"]
 
 

@@ -41,13 +41,13 @@ def test_each_broken_cell_is_refused_by_a_named_rule() -> None:
     assert staged.rows.get_column("cell_id").to_list() == ["fine", "one"]
     assert staged.rows.get_column("population_p10").to_list() == [1.0, None]
     assert staged.quarantine.select("row_number", "rule").rows() == [
-        (3, "estimates_in_order"),
-        (4, "population_p50|min"),
-        (5, "latitude|max"),
-        (6, "population_p50|nan"),
-        (7, "population_p50|nullability"),
-        (8, "primary_key|repeated"),
-        (9, "population_p50|unparsable"),
+        (4, "estimates_in_order"),
+        (5, "population_p50|min"),
+        (6, "latitude|max"),
+        (7, "population_p50|nan"),
+        (8, "population_p50|nullability"),
+        (9, "primary_key|repeated"),
+        (10, "population_p50|unparsable"),
     ]
 
 

@@ -78,7 +78,7 @@ def test_an_hour_that_the_clock_showed_twice_is_refused_unless_its_offset_is_tol
         "a,2024-02-29T23:00:00+05:00,heavy,3",
         time_zone="Asia/Almaty",
     )
-    assert rules(result) == [(2, "hour_at|unparsable")]
+    assert rules(result) == [(3, "hour_at|unparsable")]
     told = result.rows.select(pl.col("hour_at").dt.hour(), "vehicle_count").rows()
     assert told == [(16, 1), (17, 2), (18, 3)]
 
@@ -108,7 +108,7 @@ def test_typed_local_times_are_local_too() -> None:
     ],
 )
 def test_a_bad_station_hour_goes_to_quarantine_by_its_rule(row: str, rule: str) -> None:
-    assert rules(hours("b,2026-11-20T05:00:00Z,heavy,7", row)) == [(2, rule)]
+    assert rules(hours("b,2026-11-20T05:00:00Z,heavy,7", row)) == [(3, rule)]
 
 
 def test_count_stations_need_a_role_and_a_place() -> None:
@@ -121,7 +121,7 @@ def test_count_stations_need_a_role_and_a_place() -> None:
     )
     result = stage_count_stations(parse_count_stations(payload, source), source)
     assert CountStations.validate(result.rows).get_column("station_id").to_list() == ["a"]
-    assert rules(result) == [(2, "latitude|max"), (3, "role|check")]
+    assert rules(result) == [(3, "latitude|max"), (4, "role|check")]
 
 
 def test_repeats_of_a_passage_stay_and_are_numbered() -> None:
@@ -151,7 +151,7 @@ def test_an_audit_reads_no_more_than_it_saw() -> None:
     )
     result = stage_read_audits(parse_read_audits(payload, source), source)
     assert ReadAudits.validate(result.rows).height == 1
-    assert rules(result) == [(2, "read_not_above_seen"), (3, "hour_of_day|max")]
+    assert rules(result) == [(3, "read_not_above_seen"), (4, "hour_of_day|max")]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ import polars as pl
 
 from pipelines.errors import SourceError
 from pipelines.night import SourceVersion
-from pipelines.sources.gtfs.notices import notice
+from pipelines.staging.gtfs.raw import RawFeed, TextTable
+from pipelines.staging.gtfs.rules.rule import FOUND_SCHEMA, ROW, Found
+from pipelines.staging.sift import FIRST_ROW
 
 METRO_FILES = ("schedule.json", "stations.json", "holidays.json")
 
@@ -59,10 +61,8 @@ class Call:
 Trip = tuple[Call, ...]
 
 
-def read_metro_timetable(
-    files: Mapping[str, bytes], source: SourceVersion
-) -> tuple[dict[str, pl.DataFrame], list[pl.DataFrame]]:
-    """Raw GTFS frames and notices. SourceError where the files are not what they should be."""
+def read_metro_timetable(files: Mapping[str, bytes], source: SourceVersion) -> RawFeed:
+    """The timetable as a GTFS feed. SourceError where the files are not what they should be."""
     schedule, stations, holidays = (_json(files, name, source) for name in METRO_FILES)
     try:
         order = [station["slug"] for station in sorted(stations, key=lambda one: one["order"])]
@@ -77,7 +77,19 @@ def read_metro_timetable(
             "See what changed in the files; the module metro_timetable.py says what it expects.",
         ) from error
     raw = {**places, **_trip_tables(trips), **calendars, "feed_info": _feed_info(schedule)}
-    return raw, [*notices, *_chain_notices(trips, order)]
+    tables = {name: _as_text(rows) for name, rows in raw.items()}
+    calls = tables.pop("stop_times")
+    return RawFeed(tables, lambda: iter([calls]), (*notices, *_chain_notices(trips, order)))
+
+
+def _as_text(rows: pl.DataFrame) -> TextTable:
+    numbered = rows.with_row_index(ROW, offset=FIRST_ROW).with_columns(pl.col(ROW).cast(pl.Int64))
+    return TextTable(numbered, tuple(rows.columns))
+
+
+def _told(code: str, file: str, things: Sequence[str]) -> tuple[str, Found]:
+    rows = pl.DataFrame({ROW: None, "field_name": None, "value": things}, schema=FOUND_SCHEMA)
+    return code, Found(file, rows)
 
 
 def _json(files: Mapping[str, bytes], name: str, source: SourceVersion) -> Any:
@@ -104,7 +116,7 @@ Lists = Mapping[tuple[str, str, str], list[int]]
 
 def _departures(
     stations: Mapping[str, Any], order: Sequence[str]
-) -> tuple[dict[tuple[str, str, str], list[int]], list[pl.DataFrame]]:
+) -> tuple[dict[tuple[str, str, str], list[int]], list[tuple[str, Found]]]:
     """Sorted seconds of the service day by (day, direction, station), and what was put right."""
     lists: dict[tuple[str, str, str], list[int]] = {}
     repeated: list[str] = []
@@ -121,19 +133,8 @@ def _departures(
             moved = {value + DAY * (value < SERVICE_DAY_START) for value in seconds.values()}
             lists[day, direction, station] = sorted(moved)
     return lists, [
-        notice(
-            "departures_repeated",
-            "stop_times",
-            list(dict.fromkeys(repeated)),
-            "Departures listed more than once; each was taken once.",
-            count=len(repeated),
-        ),
-        notice(
-            "departures_after_midnight",
-            "stop_times",
-            after_midnight,
-            "Departures after midnight were put on the service day before (24:xx).",
-        ),
+        _told("departures_repeated", "stop_times", repeated),
+        _told("departures_after_midnight", "stop_times", after_midnight),
     ]
 
 
@@ -199,7 +200,7 @@ def _run_seconds(lists: Lists, day: str, direction: str, here: str, following: s
 
 def _chain_notices(
     trips: Mapping[tuple[str, str], list[Trip]], order: Sequence[str]
-) -> list[pl.DataFrame]:
+) -> list[tuple[str, Found]]:
     ends = {"forward": (order[0], order[-1]), "backward": (order[-1], order[0])}
     named = [
         (trip_id, trip, *ends[key[1]])
@@ -207,23 +208,16 @@ def _chain_notices(
         for trip_id, trip in _with_ids(key, chained)
     ]
     return [
-        notice(
-            "trips_chained",
-            "trips",
-            [trip_id for trip_id, *_ in named],
-            "The timetable has no trips: departures were chained station by station.",
-        ),
-        notice(
+        _told("trips_chained", "trips", [trip_id for trip_id, *_ in named]),
+        _told(
             "trips_start_in_mid_line",
             "trips",
             [trip_id for trip_id, trip, first, _ in named if trip[0].station != first],
-            "No departure precedes these on the line: the trip begins there.",
         ),
-        notice(
+        _told(
             "trips_end_in_mid_line",
             "trips",
             [trip_id for trip_id, trip, _, last in named if trip[-1].station != last],
-            "No departure follows these on the line: the trip ends at the next station.",
         ),
     ]
 

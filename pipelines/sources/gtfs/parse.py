@@ -1,117 +1,127 @@
-"""GTFS archives become raw frames: text columns, one frame per file, nothing judged yet.
+"""A timetable's bytes become a feed in judgement: every file as text, every rule asked.
 
-Tolerated as publishers' habits: a byte-order mark, blanks round headings and values, Windows and
-old Mac line ends, blank lines, rows longer or shorter than the heading, columns in any order.
-Refused as unreadable, with the file's name: what is no zip, a required file or column missing,
-text that is not UTF-8, quotes that never close. gtfs-kit then cleans and describes the small
-tables (`describe.py`); stop_times and shapes are read by Polars alone.
+Archives are opened with suspicion (`archive.py`) and files read with tolerance (`text.py`): what
+real publishers do is read and told, what can't be read is named. stop_times larger than
+`BLOCK_BYTES` is read in blocks, which are sorted into parts of whole trips in a temporary folder,
+so that memory does not grow with it. Timetables in other formats are turned into GTFS first.
 """
 
 from __future__ import annotations
 
-from types import MappingProxyType
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
 
 import polars as pl
 
-from pipelines.errors import SourceError, sample_text
 from pipelines.night import SourceVersion
-from pipelines.sources.gtfs.archive import read_archive
-from pipelines.sources.gtfs.describe import clean_feed, describe_feed
+from pipelines.sources.gtfs.archive import Archive, open_archive
 from pipelines.sources.gtfs.metro_timetable import METRO_FILES, read_metro_timetable
+from pipelines.sources.gtfs.text import read_text, read_text_blocks
+from pipelines.staging.gtfs.raw import RawFeed, TextTable
+from pipelines.staging.gtfs.specification import FILES
+from pipelines.staging.gtfs.validation import Validation
 
 ALMATY_METRO = "almaty_metro"
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-# Columns without which a file says nothing (gtfs.org, Schedule Reference, "Required").
-REQUIRED_COLUMNS = MappingProxyType(
-    {
-        "agency": ("agency_name", "agency_timezone"),
-        "stops": ("stop_id", "stop_lat", "stop_lon"),
-        "routes": ("route_id", "route_type"),
-        "trips": ("route_id", "service_id", "trip_id"),
-        "stop_times": ("trip_id", "arrival_time", "departure_time", "stop_id", "stop_sequence"),
-        "calendar": ("service_id", *WEEKDAYS, "start_date", "end_date"),
-        "calendar_dates": ("service_id", "date", "exception_type"),
-        "frequencies": ("trip_id", "start_time", "end_time", "headway_secs"),
-        "shapes": ("shape_id", "shape_pt_lat", "shape_pt_lon", "shape_pt_sequence"),
-        "feed_info": (),
-    }
-)
-REQUIRED_FILES = ("agency", "stops", "routes", "trips", "stop_times")
-CALENDARS = ("calendar", "calendar_dates")
-GTFS_FILES = MappingProxyType({f"{name}.txt": name for name in REQUIRED_COLUMNS})
+ZONES = "locations.geojson"
+CALLS = "stop_times"
+KNOWN_FILES = frozenset({ZONES, *(f"{name}.txt" for name in FILES)})
+# Text of stop_times held at once, and the calls of one part: a few hundred MB while judged.
+BLOCK_BYTES = 64 * 1024**2
+CALLS_A_PART = 1_500_000
 
 
-def parse_gtfs(payload: bytes, source: SourceVersion) -> dict[str, pl.DataFrame]:
-    """Raw frames of one timetable: each GTFS file by name, `feed_versions` and `feed_notices`.
+def parse_gtfs(payload: bytes, source: SourceVersion) -> Validation:
+    """One timetable in judgement: its files but stop_times are judged, that one part by part.
 
-    All columns of the files are text, missing values null; a file that the feed lacks is an empty
-    frame with its required columns. `feed_versions` is one row of gtfs-kit's description,
-    `feed_notices` one row for each thing that was put right or looks odd.
-    Raises SourceError for what can't be read at all.
+    Raises SourceError for what is no archive of a timetable at all.
     """
+    return Validation(read_feed(payload, source))
+
+
+def validate_feed(payload: bytes, source: SourceVersion, as_of: date) -> Validation:
+    """As `parse_gtfs`, judged as of a date and to its end: notices and statuses can be asked."""
+    feed = Validation(read_feed(payload, source), as_of)
+    for _ in feed.parts():
+        pass
+    return feed
+
+
+def read_feed(payload: bytes, source: SourceVersion) -> RawFeed:
+    """Every file of a timetable as text. Raises SourceError as `parse_gtfs`."""
     if source.format == ALMATY_METRO:
-        files = read_archive(payload, source, METRO_FILES)
-        raw, notices = read_metro_timetable(files, source)
-    else:
-        raw, notices = _read_files(payload, source), []
-    raw = {name: raw.get(name, _empty(name)) for name in REQUIRED_COLUMNS}
-    raw, found = clean_feed(raw)
-    raw["feed_notices"] = pl.concat([*notices, found])
-    raw["feed_versions"] = describe_feed(raw)
-    return raw
+        archive = open_archive(payload, source, METRO_FILES)
+        files = {name: archive.read(name) for name in archive.names()}
+        return read_metro_timetable(files, source)
+    archive = open_archive(payload, source, KNOWN_FILES)
+    names = [name for name in FILES if f"{name}.txt" in archive.names()]
+    tables = {name: read_text(archive.read(f"{name}.txt"), name) for name in names if name != CALLS}
+    return RawFeed(
+        tables,
+        _stop_times(archive, tables) if CALLS in names else None,
+        tuple(archive.findings),
+        archive.read(ZONES) if ZONES in archive.names() else None,
+    )
 
 
-def _read_files(payload: bytes, source: SourceVersion) -> dict[str, pl.DataFrame]:
-    files = read_archive(payload, source, GTFS_FILES)
-    present = {GTFS_FILES[name]: text for name, text in files.items() if text.strip()}
-    missing = [f"{name}.txt" for name in REQUIRED_FILES if name not in present]
-    if not present.keys() & set(CALENDARS):
-        missing.append("calendar.txt or calendar_dates.txt")
-    if missing:
-        raise SourceError(
-            f"Source {source.source_id!r}: {source.object_name} lacks {', '.join(missing)} "
-            f"(or they are empty); it holds {sample_text(sorted(files), most=20)}.",
-            "Ask the publisher for a whole feed; until then the last good version is used.",
-        )
-    return {name: _read_text(name, text, source) for name, text in present.items()}
+def _stop_times(
+    archive: Archive, tables: dict[str, TextTable]
+) -> Callable[[], Iterator[TextTable]]:
+    """The parts of stop_times: the whole of a small one, sorted buckets of trips of a large one."""
+    name = f"{CALLS}.txt"
+
+    def parts() -> Iterator[TextTable]:
+        if archive.size(name) <= BLOCK_BYTES:
+            yield read_text(archive.read(name), CALLS)
+            return
+        with tempfile.TemporaryDirectory(prefix="qala-stop-times-") as folder:
+            with archive.open(name) as stream:
+                blocks = read_text_blocks(stream, CALLS, BLOCK_BYTES)
+                count = -(-archive.size(name) // BLOCK_BYTES)
+                buckets = _buckets(tables, count)
+                columns: tuple[str, ...] = ()
+                for number, block in enumerate(blocks):
+                    columns = columns or block.columns
+                    if "trip_id" in block.rows.columns:
+                        _sort_into(Path(folder), number, block.rows, buckets, count)
+                    yield TextTable(block.rows.clear(), columns, block.findings)
+            for bucket in range(count):
+                files = sorted(Path(folder, str(bucket)).glob("*.arrow"))
+                if files:
+                    rows = pl.concat([pl.read_ipc(file) for file in files])
+                    yield TextTable(rows, columns)
+
+    return parts
 
 
-def _read_text(name: str, payload: bytes, source: SourceVersion) -> pl.DataFrame:
-    """One GTFS file as text columns; raises SourceError naming the file."""
-    if b"\n" not in payload:
-        payload = payload.replace(b"\r", b"\n")
-    try:
-        frame = pl.read_csv(payload, infer_schema=False, truncate_ragged_lines=True)
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        why = str(error).partition("\n")[0]
-        raise SourceError(
-            f"Source {source.source_id!r}: {name}.txt of {source.object_name} is no readable "
-            f"UTF-8 CSV ({why}).",
-            "Ask the publisher to save it as UTF-8 text with closed quotes.",
-        ) from error
-    frame = _named(frame)
-    lacking = [column for column in REQUIRED_COLUMNS[name] if column not in frame.columns]
-    if lacking:
-        raise SourceError(
-            f"Source {source.source_id!r}: {name}.txt of {source.object_name} lacks the "
-            f"column(s) {', '.join(lacking)}; it has {', '.join(frame.columns)}.",
-            "Ask the publisher to put the column(s) back; "
-            "until then the last good version is used.",
-        )
-    trimmed = pl.all().str.strip_chars()
-    rows = frame.select(pl.when(trimmed != "").then(trimmed))
-    is_blank = pl.all_horizontal(pl.all().is_null())
-    return rows.filter(~is_blank) if rows.to_series(0).null_count() else rows
+def _buckets(tables: dict[str, TextTable], count: int) -> pl.DataFrame:
+    """Bucket of each trip: as many trips in each, in order of trip_id."""
+    known = tables["trips"].rows if "trips" in tables else pl.DataFrame()
+    ids = (
+        known.get_column("trip_id")
+        if "trip_id" in known.columns
+        else pl.Series([], dtype=pl.String)
+    )
+    ranked = ids.drop_nulls().unique().sort().to_frame("trip_id").with_row_index("rank")
+    return ranked.select(
+        "trip_id", bucket=(pl.col("rank").cast(pl.Int64) * count // max(ranked.height, 1))
+    )
 
 
-def _named(frame: pl.DataFrame) -> pl.DataFrame:
-    """Headings without blanks and marks; of two columns with one heading the first is kept."""
-    first_of: dict[str, str] = {}
-    for column in frame.columns:
-        first_of.setdefault(column.strip().strip('\ufeff"').strip(), column)
-    return frame.select(pl.col(column).alias(name) for name, column in first_of.items())
+def _sort_into(
+    folder: Path, number: int, rows: pl.DataFrame, buckets: pl.DataFrame, count: int
+) -> None:
+    """Add a block's rows to the buckets of their trips; those of unknown trips go anywhere.
 
-
-def _empty(name: str) -> pl.DataFrame:
-    return pl.DataFrame(schema=dict.fromkeys(REQUIRED_COLUMNS[name], pl.String))
+    All rows of one trip_id go to one bucket, so that each bucket holds whole trips.
+    """
+    placed = rows.join(buckets, on="trip_id", how="left", maintain_order="left")
+    anywhere = (pl.col("trip_id").hash() % count).cast(pl.Int64).fill_null(0)
+    placed = placed.with_columns(pl.col("bucket").fill_null(anywhere))
+    for (bucket,), piece in placed.partition_by(
+        "bucket", as_dict=True, include_key=False, maintain_order=True
+    ).items():
+        target = folder / str(bucket)
+        target.mkdir(exist_ok=True)
+        piece.write_ipc(target / f"{number:06}.arrow", compression="lz4")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import dataframely as dy
 import polars as pl
 
 from pipelines.contracts.version import Versioned
 from pipelines.night import SourceVersion
 from pipelines.staging.gtfs.feed import stage_agency
-from pipelines.staging.sift import Staged, sift
+from pipelines.staging.gtfs.rows import staged
+from pipelines.staging.gtfs.validation import Validation
+from pipelines.staging.sift import Staged
 
 # Location types that GTFS allows to have no coordinates: generic nodes and boarding areas.
 PLACELESS_TYPES = (3, 4)
@@ -89,27 +89,22 @@ class Shapes(Versioned):
     )
 
 
-def with_default(rows: pl.DataFrame, **defaults: str) -> pl.DataFrame:
-    """Raw rows with the text that GTFS names as the default where a column is blank or absent."""
-    return rows.with_columns(
-        (pl.col(name).fill_null(text) if name in rows.columns else pl.lit(text)).alias(name)
-        for name, text in defaults.items()
+def stage_stops(feed: Validation, source: SourceVersion) -> Staged:
+    """Stops with their location type; a parent station that is no stop of the feed is null."""
+    return staged(
+        Stops, feed.files.get("stops"), source, location_type=pl.col("location_type").fill_null(0)
     )
 
 
-def stage_stops(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
-    """Stops with their location type."""
-    return sift(Stops, with_default(raw["stops"], location_type="0"), source)
-
-
-def stage_routes(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
+def stage_routes(feed: Validation, source: SourceVersion) -> Staged:
     """Routes; in a feed with one agency those without agency_id belong to it."""
-    rows, agencies = raw["routes"], stage_agency(raw, source).rows.get_column("agency_id")
+    agencies = stage_agency(feed, source).rows.get_column("agency_id")
+    agency = pl.col("agency_id")
     if agencies.len() == 1:
-        rows = with_default(rows, agency_id=agencies.item())
-    return sift(Routes, rows, source, references={"agency_id": agencies})
+        agency = agency.fill_null(agencies.item())
+    return staged(Routes, feed.files.get("routes"), source, agency_id=agency)
 
 
-def stage_shapes(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
+def stage_shapes(feed: Validation, source: SourceVersion) -> Staged:
     """Points of shapes."""
-    return sift(Shapes, raw["shapes"], source)
+    return staged(Shapes, feed.files.get("shapes"), source)

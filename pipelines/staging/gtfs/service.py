@@ -6,17 +6,18 @@ calendar_dates.txt adds it (exception_type 1), unless calendar_dates.txt takes i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import dataframely as dy
 import polars as pl
 
 from pipelines.contracts.version import Versioned
 from pipelines.night import SourceVersion
-from pipelines.staging.sift import Quarantine, Staged, sift
-
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-ADDED, REMOVED = 1, 2
+from pipelines.staging.gtfs.rows import staged
+from pipelines.staging.gtfs.rules.feed import Feed
+from pipelines.staging.gtfs.rules.fields import CALENDARS
+from pipelines.staging.gtfs.rules.service_days import service_days
+from pipelines.staging.gtfs.specification.timetable import WEEKDAYS
+from pipelines.staging.gtfs.validation import Validation
+from pipelines.staging.sift import Quarantine, Staged
 
 
 class Calendar(Versioned):
@@ -54,35 +55,29 @@ class ServiceDates(Versioned):
     service_date = dy.Date(primary_key=True, description="Local service date it runs on.")
 
 
-def stage_calendar(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
+def stage_calendar(feed: Validation, source: SourceVersion) -> Staged:
     """Weekly patterns."""
-    return sift(Calendar, raw["calendar"], source)
+    runs = {day: pl.col(day) == 1 for day in WEEKDAYS}
+    return staged(Calendar, feed.files.get("calendar"), source, **runs)
 
 
-def stage_calendar_dates(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
+def stage_calendar_dates(feed: Validation, source: SourceVersion) -> Staged:
     """Exceptions; they may name services that have no weekly pattern."""
-    return sift(CalendarDates, raw["calendar_dates"], source)
+    return staged(CalendarDates, feed.files.get("calendar_dates"), source)
 
 
-def stage_service_dates(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
+def service_days_of(feed: Validation) -> pl.DataFrame:
+    """One row per service and date on which it runs, of the rows that were not refused."""
+    usable = {name: feed.files[name].kept for name in CALENDARS if name in feed.files}
+    return service_days(Feed(usable, dict.fromkeys(usable, frozenset())))
+
+
+def stage_service_dates(feed: Validation, source: SourceVersion) -> Staged:
     """Dates of service by the module's definition; rows refused above are quarantined there."""
-    weekly = stage_calendar(raw, source).rows.lazy()
-    exceptions = stage_calendar_dates(raw, source).rows.lazy().rename({"date": "service_date"})
-    keys = ("source_id", "version_id", "service_id", "service_date")
-    runs_that_day = pl.concat_list(WEEKDAYS).list.get(pl.col("service_date").dt.weekday() - 1)
-    patterned = (
-        weekly.with_columns(service_date=pl.date_ranges("start_date", "end_date"))
-        .explode("service_date")
-        .filter(runs_that_day)
-        .select(keys)
+    dates = service_days_of(feed).select(
+        pl.lit(source.source_id).alias("source_id"),
+        pl.lit(source.version_id).alias("version_id"),
+        "service_id",
+        pl.col("date").alias("service_date"),
     )
-    added = exceptions.filter(pl.col("exception_type") == ADDED).select(keys)
-    removed = exceptions.filter(pl.col("exception_type") == REMOVED).select(keys)
-    dates = pl.concat([patterned, added]).unique().join(removed, on=keys, how="anti").sort(keys)
-    return Staged(ServiceDates.validate(dates.collect()), Quarantine.create_empty())
-
-
-def known_services(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> pl.Series:
-    """Every service that calendar.txt or calendar_dates.txt names, whether it ever runs or not."""
-    tables = (stage_calendar(raw, source), stage_calendar_dates(raw, source))
-    return pl.concat([table.rows.get_column("service_id") for table in tables]).unique()
+    return Staged(ServiceDates.validate(dates), Quarantine.create_empty())

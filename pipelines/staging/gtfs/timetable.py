@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 import dataframely as dy
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from pipelines.contracts.version import Versioned
 from pipelines.night import SourceVersion
-from pipelines.staging.gtfs.network import stage_routes, stage_stops, with_default
-from pipelines.staging.gtfs.service import known_services
-from pipelines.staging.sift import Staged, sift
+from pipelines.staging.gtfs.interpolation import interpolate_times
+from pipelines.staging.gtfs.rows import staged
+from pipelines.staging.gtfs.validation import Part, Validation
+from pipelines.staging.sift import Staged
 
 SECONDS = {"unit": "second"}
+# Fields that only a call of on-demand service has.
+ON_DEMAND = (
+    "location_group_id",
+    "location_id",
+    "start_pickup_drop_off_window",
+    "end_pickup_drop_off_window",
+)
 START_OF_DAY = "after the service day's start (noon minus 12 h)"
 
 
@@ -63,6 +69,9 @@ class StopTimes(Versioned):
     timepoint = dy.Int32(
         nullable=True, min=0, max=1, description="0 times are approximate, 1 exact."
     )
+    is_interpolated = dy.Bool(
+        description="Whether the feed leaves the times blank and they were interpolated."
+    )
 
     @dy.rule()
     def departure_after_arrival(cls) -> pl.Expr:  # noqa: N805  # a dataframely rule is a class method
@@ -91,78 +100,40 @@ class Frequencies(Versioned):
         return pl.col("end_seconds") > pl.col("start_seconds")
 
 
-def seconds_of_day(column: str) -> pl.Expr:
-    """Seconds of a GTFS time, H:MM:SS or HH:MM:SS up to 99:59:59; null for any other text."""
-    return pl.col(column).map_batches(_seconds, return_dtype=pl.Int32, is_elementwise=True)
-
-
-def _seconds(texts: pl.Series) -> pl.Series:
-    """The eight characters are read as one 64-bit number, checked and weighed by bit arithmetic.
-
-    Two to three times as fast as slicing the text and casting its parts.
-    """
-    words = _words(texts).copy()
-    is_short = (texts.str.len_bytes() == len("H:MM:SS")).fill_null(value=False)
-    if is_short.any():
-        words[is_short.to_numpy()] = _words("0" + texts.filter(is_short))
-    # Digits are 0x30 to 0x39: the high half is 3, also after 6 is added. A colon is 0x3A.
-    halves, pattern = np.uint64(0xF0F0_FFF0_F0FF_F0F0), np.uint64(0x3030_3A30_303A_3030)
-    sixes, low = np.uint64(0x0606_0006_0600_0606), np.uint64(0x0F0F_000F_0F00_0F0F)
-    is_time = (words & halves == pattern) & (words + sixes & halves == pattern)
-    digits = words & low
-    pairs = digits + (digits >> np.uint64(8)) * np.uint64(10)
-    hours, minutes, seconds = (
-        (pairs >> np.uint64(bits) & np.uint64(0xFF)).astype(np.int32) for bits in (48, 24, 0)
-    )
-    is_time &= (minutes < 60) & (seconds < 60)
-    total = pl.Series(texts.name, hours * 3600 + minutes * 60 + seconds)
-    return total.zip_with(pl.Series(is_time), pl.Series([None], dtype=pl.Int32))
-
-
-def _words(texts: pl.Series) -> NDArray[np.uint64]:
-    """Texts of eight bytes as numbers, the first byte highest; 0 for any other."""
-    as_bytes = texts.cast(pl.Binary).bin
-    return as_bytes.reinterpret(dtype=pl.UInt64, endianness="big").fill_null(0).to_numpy()
-
-
-def stage_trips(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
+def stage_trips(feed: Validation, source: SourceVersion) -> Staged:
     """Trips of known routes and services."""
-    references = {
-        "route_id": stage_routes(raw, source).rows.get_column("route_id"),
-        "service_id": known_services(raw, source),
-    }
-    return sift(Trips, raw["trips"], source, references=references)
+    return staged(Trips, feed.files.get("trips"), source)
 
 
-def stage_stop_times(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
-    """Calls of known trips at known stops; a blank time stays null."""
-    rows = with_default(raw["stop_times"], pickup_type="0", drop_off_type="0")
-    return sift(
+def stage_stop_times(part: Part, source: SourceVersion) -> Staged:
+    """A part's calls of known trips at known stops, in key order, blank times interpolated.
+
+    Calls of on-demand service (at zones or location groups, or within a window of time) are left
+    out: no figure reads them.
+    """
+    calls, on_demand = part.judged, pl.any_horizontal(pl.col(ON_DEMAND).is_not_null())
+    if calls.usable.select(on_demand.any()).item():
+        calls = replace(calls, usable=calls.usable.filter(~on_demand))
+    usable = interpolate_times(
+        calls.kept.with_columns(arrival_seconds="arrival_time", departure_seconds="departure_time"),
+        part.stops,
+    )
+    return staged(
         StopTimes,
-        rows,
+        replace(calls, usable=usable),
         source,
-        parsed={
-            "arrival_seconds": seconds_of_day("arrival_time"),
-            "departure_seconds": seconds_of_day("departure_time"),
-        },
-        read_from={"arrival_seconds": "arrival_time", "departure_seconds": "departure_time"},
-        references={
-            "trip_id": stage_trips(raw, source).rows.get_column("trip_id"),
-            "stop_id": stage_stops(raw, source).rows.get_column("stop_id"),
-        },
+        pickup_type=pl.col("pickup_type").fill_null(0),
+        drop_off_type=pl.col("drop_off_type").fill_null(0),
     )
 
 
-def stage_frequencies(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
+def stage_frequencies(feed: Validation, source: SourceVersion) -> Staged:
     """Frequencies of known trips."""
-    return sift(
+    return staged(
         Frequencies,
-        with_default(raw["frequencies"], exact_times="0"),
+        feed.files.get("frequencies"),
         source,
-        parsed={
-            "start_seconds": seconds_of_day("start_time"),
-            "end_seconds": seconds_of_day("end_time"),
-        },
-        read_from={"start_seconds": "start_time", "end_seconds": "end_time"},
-        references={"trip_id": stage_trips(raw, source).rows.get_column("trip_id")},
+        start_seconds=pl.col("start_time"),
+        end_seconds=pl.col("end_time"),
+        exact_times=pl.col("exact_times").fill_null(0),
     )

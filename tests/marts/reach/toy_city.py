@@ -27,11 +27,9 @@ import shapely
 
 from pipelines.night import Mark, Night, SourceVersion, Window
 from pipelines.sources.districts.parse import parse_districts
-from pipelines.sources.gtfs.parse import parse_gtfs
-from pipelines.staging import gtfs
 from pipelines.staging.districts import stage_districts
 from pipelines.staging.population import PopulationCells
-from tests.toy_feeds import WEDNESDAY, toy_feed
+from tests.toy_feeds import WEDNESDAY, staged_tables, toy_feed
 
 Frames = dict[str, Any]
 
@@ -79,10 +77,9 @@ def timetable(*feeds: bytes) -> Frames:
 @cache
 def _staged(payload: bytes, number: int) -> Frames:
     source = SourceVersion(f"feed{number}", f"v{number}", "feed.zip", "zip")
-    raw = parse_gtfs(payload, source)
-    staged = {table: getattr(gtfs, f"stage_{table}")(raw, source) for table in TABLES_READ}
+    staged = staged_tables(payload, source)
     assert not any(result.refused for result in staged.values()), staged
-    return {table: result.rows for table, result in staged.items()}
+    return {table: staged[table].rows for table in TABLES_READ}
 
 
 def no_feed() -> Frames:
