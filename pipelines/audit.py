@@ -135,18 +135,18 @@ def _audit_hashes(night: NightTables, kinds: frozenset[str]) -> dict[str, str]:
     hashes = {}
     for table in flow.TABLES:
         path = EXPECTATIONS / f"{table.name}.toml"
-        expectations = load_expectations(EXPECTATIONS, table.name)
-        sql = "\n".join(expectation.sql or "" for expectation in expectations)
-        seen = [
-            part
-            for part in night.contents
-            if part[0] == table.name or part[0].partition(".")[2] in sql
-        ]
+        expectations, sql = load_expectations(EXPECTATIONS, table.name), _sql_of(table.name)
+        seen = [part for part in night.contents if part[0] == table.name or part[0] in sql]
         day = str(night.service_date) if "service_date" in sql else ""
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         told = [repr(expectation) for expectation in expectations]
         hashes[table.name] = digest(text, told, day, seen, sorted(kinds), code_version())
     return hashes
+
+
+def _sql_of(table: str) -> str:
+    """All SQL of a table's expectations; in it, other tables go by their whole names."""
+    return "\n".join(one.sql or "" for one in load_expectations(EXPECTATIONS, table))
 
 
 def _known_results(
@@ -193,9 +193,11 @@ def _run_checks(
     from pipelines.quality.audit import run_checks
     from pipelines.quality.suite import audit_tables
 
+    asked = "\n".join(_sql_of(name) for name in names)
     selections = [
         Selection(t.name, load_contract(t), night.keys[t.name], night.row_count(t.name))
         for t in flow.TABLES
+        if t.name in names or t.name in asked
     ]
     wanted = [table for table in flow.TABLES if table.name in names]
     with lake.views(selections) as connection:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
+import re
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,14 @@ _LIBRARIES = (
     *("polars", "duckdb", "shapely", "numpy", "scipy"),
     *("protobuf", "gtfs-realtime-bindings"),
 )
+
+
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(pipelines[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n(]*)"
+    r"|import[ \t]+(pipelines[\w.]*))",
+    re.MULTILINE,
+)
+_NAME = re.compile(r"(\w+)(?:[ \t]+as[ \t]+\w+)?")
 
 
 def digest(*parts: object) -> str:
@@ -54,15 +62,15 @@ def _closure(module: str) -> set[Path]:
 
 @cache
 def _imports(path: Path) -> frozenset[str]:
-    """The project's modules that a file imports, in a function or at its top."""
+    """The project's modules that a file imports, in a function or at its top.
+
+    Found by their words: parsing the sources took every task of a night a quarter of a second.
+    """
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(name for name in found if name.startswith("pipelines"))
+    for module, names, plain in _IMPORT.findall(path.read_text(encoding="utf-8")):
+        found.add(module or plain)
+        found.update(f"{module}.{name}" for name in _NAME.findall(names) if module)
+    return frozenset(found)
 
 
 @cache

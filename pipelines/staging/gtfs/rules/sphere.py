@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from scipy.spatial import KDTree
 
 EARTH_RADIUS_M = 6_371_008.8
 
@@ -19,6 +18,8 @@ def great_circle_m(lat: pl.Expr, lon: pl.Expr, other_lat: pl.Expr, other_lon: pl
 
 def nearest_m(lat: pl.Series, lon: pl.Series) -> pl.Series:
     """Distance of each place to the nearest other; 0 where it is there twice, infinite alone."""
+    from scipy.spatial import KDTree  # half a second to import, for one rule
+
     places = pl.DataFrame({"lat": lat, "lon": lon})
     single = places.unique()
     chords = np.full(single.height, np.inf)
