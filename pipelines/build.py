@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,9 @@ from pipelines import flow
 from pipelines.contracts import load_contract
 from pipelines.errors import ContractError
 from pipelines.fingerprint import ROOT, code_hash, digest
-from pipelines.night import Night
+from pipelines.night import Night, weakest_mark
 from pipelines.settings import City
+from pipelines.staging.gtfs.governing import with_assumed_services
 from pipelines.warehouse.lake import Lake, Partition
 from pipelines.warehouse.sql_maker import run_sql_mart
 from pipelines.warehouse.state import (
@@ -30,11 +31,19 @@ from pipelines.warehouse.state import (
     version_key,
     written,
 )
+from pipelines.warehouse.versions import (
+    FEEDS,
+    days_governed,
+    fetched_versions,
+    governing_a_day,
+    version_changes,
+)
 
 if TYPE_CHECKING:
     from pipelines.policy import Policy
 
 Key = dict[str, object]
+SERVICE_DATES = "staging.service_dates"
 
 
 @dataclass(frozen=True)
@@ -99,14 +108,62 @@ class Build:
         return path if path.is_file() else None
 
     def _keys(self) -> list[Key]:
-        return partition_keys(self.table, self.city, self.service_date, self._sources)
+        """The partitions to make: the night's, and of versions those that governed before too.
+
+        Two versions are compared by tables that the same code has made.
+        """
+        keys = partition_keys(self.table, self.city, self.service_date, self._sources)
+        if self.table.by == "version" and FEEDS in flow.kinds_under(self.table.name):
+            pairs = self._changes.select("source_id", "before_version_id").rows()
+            keys.extend(key for pair in pairs if (key := version_key(*pair)) not in keys)
+        return keys
 
     def _input_keys(self, read: flow.Table, key: Key) -> list[Key]:
-        if read.by == "service_date":
+        if read.by == "service_date" or self.table.by == "version":
             return [key]
-        if self.table.by == "version":
-            return [key]
-        return version_keys(self._sources, flow.kinds_under(read.name))
+        if self.table.asks:
+            return self._asked_keys
+        return version_keys(self._governing(key), flow.kinds_under(read.name))
+
+    def _governing(self, key: Key) -> list[Governing]:
+        """What governs the day of a partition, as known on the night."""
+        day = _day(key)
+        if day == self.service_date:
+            return self._sources
+        return governing_a_day(self._sources, self._days_governed, day)
+
+    @cached_property
+    def _days_governed(self) -> pl.DataFrame:
+        first = min(self.city.reference_days(self.service_date), default=self.service_date)
+        return days_governed(self.lake, self.service_date, self._feeds, since=first)
+
+    @property
+    def _feeds(self) -> list[str]:
+        return [name for name, source in self.city.sources.items() if source.kind == FEEDS]
+
+    @cached_property
+    def _changes(self) -> pl.DataFrame:
+        return version_changes(self.lake, self.service_date)
+
+    @cached_property
+    def _asked(self) -> dict[str, pl.DataFrame]:
+        """What the maker asks to be told of versions, beside the tables it reads."""
+        if self.table.asks == "fetched_versions":
+            known = fetched_versions(self.lake, self.service_date, self._feeds)
+            return {"fetched_versions": known}
+        return {"version_changes": self._changes} if self.table.asks else {}
+
+    @cached_property
+    def _asked_keys(self) -> list[Key]:
+        """The partitions of all versions that the maker is told of."""
+        pairs = {
+            (row["source_id"], row[column])
+            for frame in self._asked.values()
+            for row in frame.iter_rows(named=True)
+            for column in row
+            if column.endswith("version_id")
+        }
+        return [version_key(*pair) for pair in sorted(pairs)]
 
     @cached_property
     def _stands(self) -> Mapping[str, Mapping[str, Stand]]:
@@ -119,20 +176,26 @@ class Build:
             for text in map(key_text, self._input_keys(flow.table(name), key))
             if (stand := self._stands[name].get(text))
         ]
-        told = None if self.table.by == "version" else self._night(key)
+        told = None if self.table.by == "version" else (self._night(key), self._assumed(key))
         sql = self._sql.read_text(encoding="utf-8") if self._sql else ""
         parts = [self.table.name, code_hash(self.table.module_path), sql, told, inputs]
-        return digest(*parts, *self._parameters().values())
+        asked = [(name, frame.rows()) for name, frame in self._asked.items()]
+        return digest(*parts, *self._parameters().values(), *asked)
 
     def _parameters(self) -> dict[str, object]:
         """What the maker is told of the city beside the night."""
         return {"policy": self.policy} if self.table.takes_policy else {}
 
     def _night(self, key: Key) -> Night:
-        day = key["service_date"]
-        if not isinstance(day, date):
-            raise TypeError(f"{self.table.name}: {day!r} is no service date")
-        return self.city.night(day, (source.source_id for source in self._sources))
+        """What the maker is told of the night; a figure on assumed service is a modelled one."""
+        night = self.city.night(_day(key), (source.source_id for source in self._sources))
+        if not self._assumed(key):
+            return night
+        return replace(night, mark=weakest_mark({night.mark, "modelled"}))
+
+    def _assumed(self, key: Key) -> list[tuple[str, str]]:
+        """The feed versions that bridge a day which no version covers."""
+        return [(s.source_id, s.version_id) for s in self._governing(key) if s.is_assumed]
 
     def _make(self, key: Key) -> pl.DataFrame:
         frames = {flow.table(name).short_name: self._frame(name, key) for name in self.table.reads}
@@ -142,7 +205,7 @@ class Build:
         else:
             maker = flow.load_function(self.table.maker_path)
             told = () if self.table.by == "version" else (self._night(key),)
-            made = maker(*told, **frames, **self._parameters())
+            made = maker(*told, **frames, **self._parameters(), **self._asked)
         try:
             return self._contract.validate(made, cast=True)
         except (dy.exc.ValidationError, dy.exc.SchemaError) as error:
@@ -160,11 +223,23 @@ class Build:
         if cache_key not in self._frames:
             contract = load_contract(read)
             self._frames[cache_key] = self.lake.read_partitions(name, contract, known)
-        return self._frames[cache_key]
+        rows = self._frames[cache_key]
+        if name == SERVICE_DATES and self.table.by == "service_date" and not self.table.asks:
+            # Trips of the evening before run past midnight.
+            days = (_day(key) - timedelta(days=1), _day(key))
+            return with_assumed_services(rows, self._assumed(key), days)
+        return rows
 
     @cached_property
     def _frames(self) -> dict[tuple[str, tuple[str, ...]], pl.DataFrame]:
         return {}
+
+
+def _day(key: Key) -> date:
+    day = key["service_date"]
+    if not isinstance(day, date):
+        raise TypeError(f"{day!r} is no service date")
+    return day
 
 
 def partition_keys(

@@ -46,6 +46,10 @@ class Table:
     that is made `in_parts` may be larger than memory: its maker takes what the parser's `parts()`
     gives, part after part in key order; the others of its source are made when all have passed.
     A maker that `takes_policy` is told the city's policy too.
+
+    A mart takes of each feed the version that governs the day. One that `asks` for fetched_versions
+    takes all that were ever fetched, one that asks for version_changes the two versions of each
+    feed that another one governs than the night before; its maker takes the frame of that name too.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Table:
     max_quarantine_share: float = 0.01
     in_parts: bool = False
     takes_policy: bool = False
+    asks: Literal["", "fetched_versions", "version_changes"] = ""
 
     @property
     def schema(self) -> str:
@@ -114,6 +119,14 @@ _TRAFFIC = "pipelines.staging.traffic"
 _REALTIME = "pipelines.staging.realtime"
 _SERVICE = ("staging.service_dates", "staging.trips", "staging.stop_times")
 _PEOPLE = ("staging.population_cells", "staging.districts")
+_TWO_VERSIONS = (
+    "staging.agency",
+    "staging.routes",
+    "staging.stops",
+    "staging.service_dates",
+    "marts.trip_stats",
+    "marts.trip_patterns",
+)
 
 TABLES = (
     # Staging: GTFS names verbatim, one partition per feed version.
@@ -190,6 +203,26 @@ TABLES = (
         ),
         by="version",
     ),
+    Table(
+        "marts.trip_patterns",
+        reads=(
+            "staging.trips",
+            "staging.stops",
+            "staging.stop_times",
+            "staging.frequencies",
+            "staging.service_dates",
+        ),
+        by="version",
+    ),
+    # Marts: the feeds themselves, one partition per service date.
+    Table("marts.governing_versions", reads=("staging.feed_versions",), asks="fetched_versions"),
+    Table(
+        "marts.feed_health",
+        reads=("staging.feed_versions", "marts.governing_versions"),
+        asks="fetched_versions",
+    ),
+    Table("marts.feed_changes", reads=_TWO_VERSIONS, asks="version_changes"),
+    Table("marts.feed_change_rows", reads=_TWO_VERSIONS, asks="version_changes"),
     # Marts: figures, one partition per service date.
     Table("marts.feed_quality", reads=("staging.feed_notices",), takes_policy=True),
     Table("marts.route_stats", reads=("marts.trip_stats", "staging.service_dates"), extract=True),

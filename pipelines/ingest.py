@@ -33,8 +33,8 @@ from pipelines.warehouse.state import (
     stands,
     version_key,
 )
+from pipelines.warehouse.versions import FEEDS, governed
 
-FEEDS = "gtfs"  # the kind of source whose versions may be held back for a person
 # What stays readable of a version that is held back.
 TOLD_OF_HELD = ("staging.feed_notices", "staging.feed_rules")
 ROWS_A_COMMIT = 1_500_000  # staged rows held in memory before they are written
@@ -159,6 +159,9 @@ class Load:
             self.objects = [
                 replace(item, is_stale=True, reason=reason) for item in before.values()
             ] or [self._missing("", reason)]
+        if self.source.kind == FEEDS:
+            self._flush()  # the dates of what came tonight are read from the lake
+            self.objects = governed(self.lake, self.service_date, self.objects)
         self._flush(
             [night_sources_partition(self.service_date, self.source_id, self.objects)],
             [attempt_rows(self.lake, self.source_id, self.service_date, outcomes)],

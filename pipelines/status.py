@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from pipelines.errors import QalaError
+from pipelines.marts.feed_health import FeedHealth
 from pipelines.settings import City, Settings
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake
@@ -64,6 +65,7 @@ def night_status(lake: Lake, city: City, service_date: date, *, published: bool)
             for source in governing(lake, service_date)
             if source.is_stale
         ],
+        "feeds": _feeds(lake, service_date),
         "checks": _checks(lake, service_date),
     }
 
@@ -102,6 +104,21 @@ def _failures(lake: Lake, service_date: date) -> list[Status]:
     is_failure = (pl.col("outcome") == "failed") & ~pl.col("step").str.contains("^(fetch|close)")
     failed = last.filter(is_failure)
     return [{"step": row["step"], "reason": row["note"]} for row in failed.iter_rows(named=True)]
+
+
+def _feeds(lake: Lake, service_date: date) -> list[Status]:
+    """Which version of each feed governs the night, for how long yet, and what to warn of."""
+    rows = lake.read("marts.feed_health", FeedHealth, "service_date = ?", [service_date])
+    return [
+        {
+            "source_id": row["source_id"],
+            "version_id": row["version_id"],
+            "is_assumed": row["is_assumed"],
+            "days_left": row["days_left_count"],
+            "warning": row["warning"],
+        }
+        for row in rows.sort("source_id").iter_rows(named=True)
+    ]
 
 
 def _checks(lake: Lake, service_date: date) -> Status:

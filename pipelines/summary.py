@@ -31,6 +31,8 @@ def print_summary(
         with open_published(published) as connection:
             console.print(_figures(connection, service_date))
             console.print(_checks(connection, service_date))
+            for line in _feed_warnings(connection, service_date):
+                console.print(line, markup=False)
             console.print(_tables(connection))
     with open_lake(settings, read_only=True) as lake:
         console.print(_steps(lake, service_date, since))
@@ -61,6 +63,15 @@ def _checks(connection: Connection, service_date: date) -> str:
     ).fetchone()
     passed, failed = row or (0, 0)
     return f"Checks: {passed} passed, {failed} failed (warnings)"
+
+
+def _feed_warnings(connection: Connection, service_date: date) -> list[str]:
+    rows = connection.execute(
+        "SELECT source_id, warning FROM marts.feed_health"
+        " WHERE service_date = ? AND warning IS NOT NULL ORDER BY source_id",
+        [service_date],
+    ).fetchall()
+    return [f"Feed {source_id}: {warning}" for source_id, warning in rows]
 
 
 def _tables(connection: Connection) -> Table:

@@ -105,6 +105,39 @@ INSERT INTO marts.trip_stats BY NAME
     SELECT 'bus' AS source_id, 'b1' AS version_id, 2 AS stop_count, 30.0 AS speed_kmh, * FROM (VALUES
         ('t1', 'work', 'r3', 90, 15), ('t2', 'extra', 'r1', 100, 1))
     AS rows (trip_id, service_id, route_id, duration_seconds, departure_count);
+INSERT INTO marts.trip_patterns BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, * FROM (VALUES
+        ('t1', 'h1', 'p1', '1111100'), ('t2', 'h2', 'p2', '0000000'))
+    AS rows (trip_id, stops_by_id_hash, stops_by_place_hash, weekdays);
+-- The feed's second night: tonight b1 took over from b0, which had one route and one stop.
+INSERT INTO marts.governing_versions BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'bus' AS source_id, *,
+        to_date - from_date + 1 AS day_count FROM (VALUES
+        (DATE '2026-11-19', DATE '2026-11-19', 'b0', false),
+        (DATE '2026-11-20', DATE '2026-12-31', 'b1', false),
+        (DATE '2027-01-01', DATE '2027-01-19', 'b1', true))
+    AS rows (from_date, to_date, version_id, is_assumed);
+INSERT INTO marts.feed_health BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'bus' AS source_id, 'b1' AS version_id,
+        false AS is_assumed, false AS is_stale, 41 AS days_left_count, 7 AS lead_days_count,
+        0 AS newest_age_days_count;
+INSERT INTO marts.feed_changes BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'bus' AS source_id, 'b0' AS before_version_id,
+        'b1' AS after_version_id, 'id' AS matched_by, * FROM (VALUES
+        ('routes', 1, 2, 1, 0, 0, 1, NULL, NULL, NULL, NULL),
+        ('stops', 1, 2, 1, 0, 1, 0, NULL, NULL, NULL, NULL),
+        ('trips', 1, 2, 2, 1, 0, 0, NULL, NULL, NULL, NULL),
+        ('patterns', 2, 2, 0, 0, 0, 2, NULL, NULL, NULL, NULL),
+        ('vehicle_km', 2, 1, 0, 1, 1, 0, 10.0, 9.0, 1.0, 2.0))
+    AS rows (table_name, before_count, after_count, added_count, removed_count, changed_count,
+        kept_count, km_before, km_after, km_gained, km_lost);
+INSERT INTO marts.feed_change_rows BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'bus' AS source_id, * FROM (VALUES
+        ('routes', 'r1', 'added', 0, 1), ('stops', 's2', 'added', 0, 1),
+        ('stops', 's1', 'changed', 1, 1), ('trips', 't1', 'added', 0, 1),
+        ('trips', 't2', 'added', 0, 1), ('trips', 't0', 'removed', 1, 0),
+        ('vehicle_km', 'r3', 'changed', 2, 3), ('vehicle_km', 'r1', 'removed', 1, 0))
+    AS rows (table_name, key, change, count_before, count_after);
 INSERT INTO marts.route_stats BY NAME
     SELECT DATE '2026-11-20' AS service_date, 'bus' AS source_id, 'b1' AS version_id,
         1 AS trip_count, 30.0 AS service_speed_kmh, * FROM (VALUES
