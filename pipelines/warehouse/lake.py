@@ -82,7 +82,7 @@ class Lake:
     run_id: str
     code_version: str
     objects: str  # where its files lie
-    _made: set[str] = field(default_factory=set)
+    _made: dict[str, frozenset[str]] = field(default_factory=dict)  # made or changed, uncommitted
     _has_looked: bool = False
 
     def write(self, partitions: Sequence[Partition] = (), added: Sequence[Added] = ()) -> None:
@@ -109,7 +109,7 @@ class Lake:
         """Rows of a table, columns and types as in the contract; empty where there is no table."""
         if not self.exists(table):
             return contract.create_empty()
-        columns = ", ".join(quoted(name) for name in contract.column_names())
+        columns = ", ".join(self._columns(table, contract))
         rows = self.connection.execute(
             f"SELECT {columns} FROM {self.address(table)} WHERE {where}",  # noqa: S608  # quoted names
             list(parameters),
@@ -164,7 +164,7 @@ class Lake:
         if not keys or not self.exists(table):
             empty = (f"NULL::{sql_type(column)} AS {quoted(name)}" for name, column in columns)
             return f"SELECT {', '.join(empty)} WHERE false"
-        names = ", ".join(quoted(name) for name, _ in columns)
+        names = ", ".join(self._columns(table, contract))
         return f"SELECT {names} FROM {self.address(table)} WHERE {selection(keys)}"  # noqa: S608  # quoted names
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
@@ -173,16 +173,24 @@ class Lake:
 
     def exists(self, table: str) -> bool:
         """Whether the lake had the table at this connection's first look, or has made it since."""
-        known = _tables.setdefault(self.catalog, set())
+        known = _tables.setdefault(self.catalog, {})
         if table not in known and not self._has_looked:
             found = self.connection.execute(
-                "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
-                " WHERE database_name = ?",
+                "SELECT schema_name || '.' || table_name, list(column_name) FROM duckdb_columns()"
+                " WHERE database_name = ? GROUP BY ALL",
                 [self.catalog],
             ).fetchall()
-            known.update(name for (name,) in found)
+            known.update((name, frozenset(columns)) for name, columns in found)
             self._has_looked = True
         return table in known or table in self._made
+
+    def _columns(self, table: str, contract: type[dy.Schema]) -> list[str]:
+        """The contract's columns in SQL; null where the table is older than the column."""
+        there = self._made.get(table) or _tables[self.catalog][table]
+        return [
+            quoted(name) if name in there else f"NULL::{sql_type(column)} AS {quoted(name)}"
+            for name, column in contract.columns().items()
+        ]
 
     def address(self, table: str) -> str:
         """The table's quoted address in SQL."""
@@ -222,6 +230,7 @@ class Lake:
         self, table: str, contract: type[dy.Schema], key: Mapping[str, object] | None = None
     ) -> None:
         if self.exists(table):
+            self._add_columns(table, contract)
             return
         schema = table.partition(".")[0]
         self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{quoted(schema)}")
@@ -229,9 +238,19 @@ class Lake:
         if key and schema in PARTITIONED:
             by = ", ".join(quoted(column) for column in key)
             self.connection.execute(f"ALTER TABLE {self.address(table)} SET PARTITIONED BY ({by})")
-        # The grain alone: a comment costs as much as a table. The published file has them all.
-        self.connection.execute(comment_sql(self.address(table), contract)[0])
-        self._made.add(table)
+        for statement in comment_sql(self.address(table), contract):
+            self.connection.execute(statement)
+        self._made[table] = frozenset(contract.column_names())
+
+    def _add_columns(self, table: str, contract: type[dy.Schema]) -> None:
+        """Give a table the columns that its contract has got since; null in old rows."""
+        there = self._made.get(table) or _tables[self.catalog][table]
+        address = self.address(table)
+        for name, column in contract.columns().items():
+            if name not in there:
+                added = f"{quoted(name)} {sql_type(column)}"
+                self.connection.execute(f"ALTER TABLE {address} ADD COLUMN {added}")
+        self._made[table] = there | set(contract.column_names())
 
     def _commit(self, write: Callable[[], Result]) -> Result:
         """Run `write` in a transaction; a locked catalog is waited for with back-off and jitter."""
@@ -261,7 +280,7 @@ class Lake:
                 self._roll_back()
                 raise
             else:
-                _tables.setdefault(self.catalog, set()).update(self._made)
+                _tables.setdefault(self.catalog, {}).update(self._made)
                 self._made.clear()
                 return result
         raise LakeError("The lake could not be written.", "See the log above.")
@@ -328,7 +347,8 @@ def open_lake(
 # One DuckDB instance a process, keyed by process, since a forked child must not use its parent's.
 _instances: dict[int, duckdb.DuckDBPyConnection] = {}
 _catalogs: dict[tuple[int, str, str, bool], str] = {}
-_tables: dict[str, set[str]] = {}  # by catalog; tables are never dropped, and listing costs 0.1 s
+# Columns of tables by catalog; tables are never dropped, and listing them costs 0.1 s.
+_tables: dict[str, dict[str, frozenset[str]]] = {}
 _names = count(1)
 
 

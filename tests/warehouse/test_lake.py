@@ -20,6 +20,7 @@ from pipelines.warehouse.lake import (
     Lake,
     Partition,
     Selection,
+    _tables,
     open_lake,
     selection,
 )
@@ -93,6 +94,27 @@ def test_large_and_small_partitions_take_each_others_place(tmp_path: Path) -> No
         for values in (range(3), range(5_000), range(2), range(0)):
             put(lake, "v1", *values)
             assert [number for _, number in numbers_in(lake)] == list(values)
+
+
+class MoreNumbers(Numbers):
+    """One row per number, as known later."""
+
+    is_prime = dy.Bool(nullable=True, description="Whether it is prime.")
+
+
+def test_a_contract_may_grow_and_old_rows_have_null(tmp_path: Path) -> None:
+    with open_lake(settings_in(tmp_path)) as lake:
+        put(lake, "v1", 4)
+    _tables.clear()  # as another process, with newer code, finds it
+    with open_lake(settings_in(tmp_path)) as lake:
+        old = lake.read("staging.numbers", MoreNumbers)
+        assert old.select("number", "is_prime").rows() == [(4, None)]
+        rows = numbers("v2", 5).with_columns(is_prime=pl.lit(value=True))
+        key = version_key("feed", "v2")
+        lake.write([Partition("staging.numbers", key, MoreNumbers, rows)])
+        both = lake.read("staging.numbers", MoreNumbers).sort("number")
+        assert both.select("number", "is_prime").rows() == [(4, None), (5, True)]
+        assert lake.read("staging.numbers", Numbers).height == 2
 
 
 def test_an_empty_partition_is_known_as_made(tmp_path: Path) -> None:
