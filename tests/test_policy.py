@@ -204,3 +204,8 @@ def test_a_notice_is_judged_by_its_row() -> None:
     assert Policy().judge(row, DAY).stops_feed is False
     row = notice("missing_required_column", "stops.txt", sample=[{"field": "stop_id"}])
     assert Policy().judge(row, DAY).stops_feed is True
+
+
+def test_one_value_that_cannot_be_read_stops_no_feed() -> None:
+    assert stops_feed("csv_parsing_failed", "stops.txt")
+    assert not stops_feed("csv_parsing_failed", "stops.txt", ["stop_name"])

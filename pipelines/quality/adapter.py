@@ -1,7 +1,7 @@
 """Great Expectations over DuckDB: the one place that imports it, and what it takes to make it run.
 
 GX knows neither DuckDB nor Polars. It talks to DuckDB through SQLAlchemy and `duckdb-engine`, and
-needs four things for that, all of them here:
+needs some things for that, all of them here:
 
 - It gives a connection back before it reads the answer, and DuckDB's answers live only on their
   connection: every answer is read at once (`_buffer_answer`), or most metrics fail.
@@ -9,6 +9,7 @@ needs four things for that, all of them here:
   that one statement is sent with LIMIT 0 (`_only_heading`).
 - The tables checked are views in the caller's own connection: the engine borrows it and never
   closes it (`_Borrowed`).
+- It makes an expectation's configuration anew whenever it looks at it: `_configuration` keeps it.
 - Temporary tables, progress bars, usage statistics and 200 log lines a run are turned off; the
   context is ephemeral and writes no file.
 """
@@ -42,6 +43,26 @@ gxe: Any = _expectations  # it declares none of its names as exported
 
 # Counts, and no values: the sample of failing rows is our own, in a stable order.
 RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
+
+
+_configure: Any = _expectations.Expectation.configuration.fget  # type: ignore[attr-defined]  # a property
+_configured: dict[int, tuple[Any, Any]] = {}  # expectations of the suite at hand, and what they say
+
+
+def _configuration(expectation: Any) -> Any:
+    """An expectation's configuration, made once a suite.
+
+    GX asks for it some seventy times a check and makes it from the model each time, which was half
+    of an audit.
+    """
+    known = _configured.get(id(expectation))
+    if known is None or known[0] is not expectation:
+        known = (expectation, _configure(expectation))
+        _configured[id(expectation)] = known
+    return known[1]
+
+
+_expectations.Expectation.configuration = property(_configuration)  # type: ignore[attr-defined,assignment]  # GX's own base
 
 
 class NoRows(gxe.UnexpectedRowsExpectation):  # type: ignore[misc]  # GX exports it untyped
@@ -97,7 +118,10 @@ class Auditor:
         asset = self._source.get_asset(name)
         batch = asset.get_batch(asset.build_batch_request())
         suite = gx.ExpectationSuite(name=name, expectations=list(expectations))
-        return list(batch.validate(suite, result_format=RESULT_FORMAT).results)
+        try:
+            return list(batch.validate(suite, result_format=RESULT_FORMAT).results)
+        finally:
+            _configured.clear()
 
     def _only_heading(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import struct
 import warnings
 import zipfile
@@ -153,3 +154,67 @@ def test_real_broken_archives(shared_data: Path, name: str, rule: str) -> None:
     payload = (shared_data / "bad_gtfs" / name).read_bytes()
     with pytest.raises(SourceError, match=rf"\(rule {rule}\)"):
         opened(payload)
+
+
+def test_of_two_spellings_the_one_in_small_letters_is_read() -> None:
+    found = opened(zipped(("Stops.txt", "a"), ("stops.txt", "b")))
+    assert found.read("stops.txt") == b"b"
+    assert codes(found) == [("unknown_file", "Stops.txt")]
+
+
+def test_an_archive_beside_a_feed_is_left_alone() -> None:
+    found = opened(zipped(("stops.txt", "a"), ("old.zip", toy_feed())))
+    assert found.names() == ["stops.txt"]
+    assert codes(found) == [("unknown_file", "old.zip")]
+
+
+def test_a_nested_archive_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MOST_NESTED_BYTES", 100)
+    with pytest.raises(SourceError, match=r"\(rule zip_bomb\)"):
+        opened(zipped(("gtfs.zip", toy_feed())))
+
+
+def test_members_that_share_bytes_are_refused() -> None:
+    payload = zipped(("stops.txt", random.Random(1).randbytes(1_000)))
+    at = payload.find(b"PK\x01\x02") + 20
+    shared = payload[:at] + struct.pack("<I", len(payload) + 1) + payload[at + 4 :]
+    with pytest.raises(SourceError, match=r"\(rule (zip_bomb|damaged)\)"):
+        opened(shared)
+
+
+def test_a_directory_that_is_too_large_is_not_read() -> None:
+    payload = zipped(("stops.txt", "a"))
+    at = payload.find(b"PK\x05\x06") + 12
+    claiming = payload[:at] + struct.pack("<I", 500_000_000) + payload[at + 4 :]
+    with pytest.raises(SourceError, match=r"\(rule too_many_members\)"):
+        opened(claiming)
+
+
+def test_a_stream_is_read_and_left_open() -> None:
+    stream = io.BytesIO(toy_feed())
+    found = open_archive(stream, SOURCE, NAMES)
+    with found.open("stops.txt") as member:
+        pieces = iter(lambda: member.read(5), b"")
+        assert b"".join(pieces) == found.read("stops.txt")
+    assert not stream.closed
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damaged_archives_raise_nothing_else(seed: int) -> None:
+    chance = random.Random(seed)
+    whole = (toy_feed(), toy_feed("feed/"), zipped(("gtfs.zip", toy_feed())))
+    refusals: list[str] = []
+    for _ in range(60):
+        data = bytearray(chance.choice(whole))
+        for _ in range(chance.randint(1, 4)):
+            # Most of what can go wrong is in the directory, at the end.
+            at = chance.choice((chance.randrange(len(data)), len(data) - chance.randint(1, 200)))
+            data[at : at + chance.choice((0, 1, 1, 20))] = bytes([chance.randrange(256)])
+        try:
+            found = opened(bytes(data))
+            for name in found.names():
+                found.read(name)
+        except SourceError as error:
+            refusals.append(error.what)
+    assert refusals
+    assert all("(rule " in what for what in refusals)

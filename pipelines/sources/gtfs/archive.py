@@ -129,12 +129,6 @@ def open_archive(
     return Archive((told, *feed.findings), opened, feed._members, inner_where)
 
 
-def read_archive(payload: bytes, source: SourceVersion, names: Collection[str]) -> dict[str, bytes]:
-    """Contents of the known files by name, all at once. Raises SourceError as `open_archive`."""
-    archive = open_archive(payload, source, names)
-    return {name: archive.read(name) for name in archive.names()}
-
-
 class _Member(io.BufferedIOBase):
     """A member's bytes; what goes wrong while they are unpacked is a SourceError.
 
@@ -155,13 +149,13 @@ class _Member(io.BufferedIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         size = -1 if size is None else size
         try:
-            data = self._stream.read(size)
+            piece = self._stream.read(size)
         except _UNREADABLE as error:
             raise self._damaged(str(error)) from error
-        self._left -= len(data)
-        if self._left > 0 and (size < 0 or (size > 0 and not data)):
+        self._left -= len(piece)
+        if self._left > 0 and (size < 0 or (size > 0 and not piece)):
             raise self._damaged(f"{self._left:,} bytes are missing")
-        return data
+        return piece
 
     def read1(self, size: int = -1, /) -> bytes:
         return self.read(size)

@@ -5,7 +5,7 @@ is taken only where every byte is accounted for: the cells' bytes, a separator b
 an end of line after each row and the quotes round cells add up to the file's size. Left out, for
 the scanner to read: null bytes, a lone carriage return among line feeds, blank lines, rows of
 another length, line breaks and blanks at the edges of quoted cells, quotes that RFC 4180 does not
-allow, cells longer than `MOST_CELL`.
+allow, cells longer than `MOST_CELL`, lines longer than `WINDOW_BYTES`.
 """
 
 from __future__ import annotations
@@ -57,8 +57,9 @@ def read_plain(lines: bytes, width: int) -> pl.DataFrame | None:
     # Polars passes over a comma that is the last byte of all.
     if not lines.endswith(b"\n"):
         return None
+    made_of = _bytes(lines)
     quotes = _quotes(lines) if b'"' in lines else Quotes(0, 0)
-    if quotes is None:
+    if made_of is None or quotes is None:
         return None
     try:
         cells = pl.read_csv(
@@ -69,7 +70,6 @@ def read_plain(lines: bytes, width: int) -> pl.DataFrame | None:
         )
     except pl.exceptions.PolarsError:
         return None
-    made_of = _bytes(lines)
     if not _is_accounted_for(lines, cells, made_of, quotes):
         return None
     value = pl.all()
@@ -92,14 +92,21 @@ def _is_accounted_for(lines: bytes, cells: pl.DataFrame, made_of: Bytes, quotes:
     return total + edges == len(lines) and is_lined and longest <= MOST_CELL
 
 
-def _bytes(lines: bytes) -> Bytes:
-    data = np.frombuffer(lines, np.uint8)
+def _bytes(lines: bytes) -> Bytes | None:
+    """What the lines are made of; None where one is longer than a window.
+
+    Polars makes a column of each comma in its first line, however many there are.
+    """
+    octets = np.frombuffer(lines, np.uint8)
     line_feeds = returns = pairs = low = 0
     has_returns = b"\r" in lines
-    for start in range(0, len(data), WINDOW_BYTES):
-        window = data[start : start + WINDOW_BYTES + 1]
+    for start in range(0, len(octets), WINDOW_BYTES):
+        window = octets[start : start + WINDOW_BYTES + 1]
         is_line_feed = window == _LF
-        line_feeds += int(np.count_nonzero(is_line_feed[:WINDOW_BYTES]))
+        here = int(np.count_nonzero(is_line_feed[:WINDOW_BYTES]))
+        if not here:
+            return None
+        line_feeds += here
         low += int(np.count_nonzero(window[:WINDOW_BYTES] <= _SPACE))
         if has_returns:
             is_return = window[:WINDOW_BYTES] == _CR
@@ -112,9 +119,9 @@ def _has_blank_edges(lines: bytes) -> bool:
     """Whether a blank stands beside a separator (also one within quotes) or an end of line."""
     if lines[0] <= _SPACE:
         return True
-    data = np.frombuffer(lines, np.uint8)
-    for start in range(0, len(data), WINDOW_BYTES):
-        window = data[start : start + WINDOW_BYTES + 1]
+    octets = np.frombuffer(lines, np.uint8)
+    for start in range(0, len(octets), WINDOW_BYTES):
+        window = octets[start : start + WINDOW_BYTES + 1]
         is_end = (window == _LF) | (window == _CR)
         is_blank = (window <= _SPACE) & ~is_end
         is_edge = is_end | (window == _COMMA)
@@ -128,16 +135,16 @@ def _quotes(lines: bytes) -> Quotes | None:
 
     None where one does not, or where a quoted cell has a blank or a line break at an edge.
     """
-    data = np.frombuffer(lines, np.uint8)
+    octets = np.frombuffer(lines, np.uint8)
     count = pair_count = 0
-    if data[0] == _QUOTE:
-        if data[1] <= _SPACE:
+    if octets[0] == _QUOTE:
+        if octets[1] <= _SPACE:
             return None
         count = 1
-    for start in range(1, len(data) - 1, WINDOW_BYTES):
-        end = min(start + WINDOW_BYTES, len(data) - 1)
-        at = np.flatnonzero(data[start:end] == _QUOTE)
-        before, after = data[start - 1 :].take(at), data[start + 1 :].take(at)
+    for start in range(1, len(octets) - 1, WINDOW_BYTES):
+        end = min(start + WINDOW_BYTES, len(octets) - 1)
+        at = np.flatnonzero(octets[start:end] == _QUOTE)
+        before, after = octets[start - 1 :].take(at), octets[start + 1 :].take(at)
         opening, closing = slice(count % 2, None, 2), slice(1 - count % 2, None, 2)
         pairs = _pairs(before[opening], after[opening], is_opening=True)
         if pairs is None or _pairs(after[closing], before[closing], is_opening=False) is None:

@@ -23,17 +23,13 @@ from typing import BinaryIO
 
 import polars as pl
 
+from pipelines.sources.gtfs.buffer import LINE_END, MOST_ROW_BYTES, Buffer
+from pipelines.sources.gtfs.cells import EDGES, NEW_LINE, UNCLOSED, UNESCAPED
 from pipelines.sources.gtfs.plain import BLANKS, read_plain
 from pipelines.sources.gtfs.scanner import (
-    EDGES,
     EMPTY_ROW,
-    LINE_END,
-    MOST_ROW_BYTES,
-    NEW_LINE,
     NULL_BYTE,
     SHOWN_BYTES,
-    UNCLOSED,
-    UNESCAPED,
     WRONG_LENGTH,
     Scanned,
     Scanner,
@@ -83,12 +79,11 @@ def read_text_blocks(stream: BinaryIO, name: str, block_bytes: int) -> Iterator[
     """
     source = Utf8Stream(stream)
     reader = _Reader(name.removesuffix(".txt"))
-    buffer = b""
+    text = b""
     while not source.at_end:
         # A row that is not whole yet asks for as much again, so that none is scanned too often.
-        buffer += source.read(max(block_bytes, len(buffer)))
-        at = reader.read(buffer, is_last=source.at_end)
-        buffer = buffer[at:]
+        text += source.read(max(block_bytes, len(text)))
+        text = text[reader.read(Buffer(text, source.at_end)) :]
         if reader.has_header or source.at_end:
             if source.encoding != UTF8:
                 reader.tell(ENCODING, [(None, None, source.encoding)], once=True)
@@ -110,26 +105,25 @@ class _Reader:
         self._is_refused = False
         self.has_header = False
 
-    def read(self, body: bytes, *, is_last: bool) -> int:
+    def read(self, buffer: Buffer) -> int:
         """Read what is whole of a buffer; where the first unread row begins."""
-        at = 0
-        if not self.has_header:
-            at = self._header(body, is_last=is_last)
+        at = 0 if self.has_header else self._header(buffer)
         if self._is_refused:
-            return len(body)
+            return len(buffer.text)
         if not self.has_header:
             return at
-        end = _whole_lines(body, at, len(body))
-        if self._plain(body, at, end):
+        end = _whole_lines(buffer.text, at, len(buffer.text))
+        if end - at > PIECE_BYTES and self._plain(buffer.text, at, end):
             at = end
-        return self._in_pieces(body, at, is_last=is_last)
+        return self._in_pieces(buffer, at)
 
     def tell(self, code: str, findings: Sequence[_Finding], *, once: bool = False) -> None:
         """Add findings."""
         if not findings or (once and code in self._told):
             return
         self._told.add(code)
-        rows = pl.DataFrame(list(findings), schema=FOUND_SCHEMA, orient="row")
+        columns = zip(FOUND_SCHEMA.items(), zip(*findings, strict=True), strict=True)
+        rows = pl.DataFrame([pl.Series(name, values, kind) for (name, kind), values in columns])
         self._found.setdefault(code, []).append(rows)
 
     def taken(self) -> TextTable:
@@ -145,25 +139,26 @@ class _Reader:
         named = [name for name in self._names if name is not None]
         return {ROW: pl.Int64, **dict.fromkeys(named, pl.String)}
 
-    def _in_pieces(self, body: bytes, at: int, *, is_last: bool) -> int:
-        while at < len(body):
-            target = min(at + PIECE_BYTES, len(body))
-            end = _whole_lines(body, at, target)
-            if self._plain(body, at, end):
+    def _in_pieces(self, buffer: Buffer, at: int) -> int:
+        text = buffer.text
+        while at < len(text):
+            target = min(at + PIECE_BYTES, len(text))
+            end = _whole_lines(text, at, target)
+            if self._plain(text, at, end):
                 at = end
                 continue
             scanned = Scanned()
-            begin, at = at, self._scanner.scan(body, at, target, is_last=is_last, into=scanned)
+            begin, at = at, self._scanner.scan(buffer, at, target, scanned)
             self._take(scanned)
             if at == begin:
                 break
         return at
 
-    def _plain(self, body: bytes, at: int, end: int) -> bool:
+    def _plain(self, text: bytes, at: int, end: int) -> bool:
         """Whether these lines are as they should be; their rows are then taken."""
         if end <= at or self._scanner.is_skipping:
             return False
-        lines = body[at:end] if at or end < len(body) else body
+        lines = text[at:end]
         cells = read_plain(lines, len(self._names))
         if cells is None:
             return False
@@ -226,17 +221,17 @@ class _Reader:
             told = told.sort(ROW, maintain_order=True)
             self._found.setdefault(INVALID, []).append(told)
 
-    def _header(self, body: bytes, *, is_last: bool) -> int:
+    def _header(self, buffer: Buffer) -> int:
         """Read the header, the first row that is not blank; where the rows begin."""
         scanned, at, begin = Scanned(), 0, -1
-        while begin < at < len(body) and not scanned.rows and UNCLOSED not in scanned.found:
-            begin, at = at, self._scanner.scan(body, at, at + 1, is_last=is_last, into=scanned)
+        while begin < at < len(buffer.text) and not (scanned.rows or UNCLOSED in scanned.found):
+            begin, at = at, self._scanner.scan(buffer, at, at + 1, scanned)
         scanned.found.pop(EMPTY_ROW, None)
         if scanned.rows:
             self._name(scanned.rows[0], scanned.numbers[0])
         elif UNCLOSED in scanned.found:
             self._refuse(scanned.found[UNCLOSED][0][2])
-        elif is_last:
+        elif buffer.is_last:
             self.has_header = True
             self.tell(EMPTY_FILE, [(None, None, None)])
         if not self._is_refused:
@@ -269,18 +264,18 @@ class _Reader:
         self.tell(UNCLOSED, [(None, None, _shown(header))])
 
 
-def _whole_lines(body: bytes, at: int, end: int) -> int:
-    """The end of the last line that ends within ``body[at:end]``; `at` where none surely does.
+def _whole_lines(text: bytes, at: int, end: int) -> int:
+    """The end of the last line that ends within ``text[at:end]``; `at` where none surely does.
 
     Blank lines at the end are left to the scanner.
     """
-    cut = body.rfind(b"\n", at, end) + 1
+    cut = text.rfind(b"\n", at, end) + 1
     if not cut:
-        cut = body.rfind(b"\r", at, max(at, end - 1)) + 1
-        return cut if cut and body[cut] not in b"\r\n" else at
-    tail = body[max(at, cut - TAIL_BYTES) : cut]
+        cut = text.rfind(b"\r", at, max(at, end - 1)) + 1
+        return cut if cut and text[cut] not in b"\r\n" else at
+    tail = text[max(at, cut - TAIL_BYTES) : cut]
     last_line = cut - len(tail) + len(tail.rstrip(b"\r\n"))
-    ended = LINE_END.match(body, last_line)
+    ended = LINE_END.match(text, last_line)
     return ended.end() if ended else cut
 
 

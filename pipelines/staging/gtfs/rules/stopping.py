@@ -47,6 +47,8 @@ def stops_feed(code: str, file_name: str, columns: Collection[str | None] = ()) 
     if name not in STOPPING.get(code, ()):
         return False
     named = [column for column in columns if column]
+    if code == "csv_parsing_failed" and named:
+        return False  # one value could not be read, and the file was read on
     if code not in OF_COLUMNS or not named:
         return True
     known = FILES[name].column_names
