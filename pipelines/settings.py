@@ -271,6 +271,11 @@ def point_to_city(city_file: Path | None) -> None:
         os.environ["QALA_CITY"] = str(city_file.resolve())
 
 
+def airflow_database(home: Path) -> str:
+    """Address of the embedded database of Airflow; who finds it locked waits, for a minute."""
+    return f"sqlite:///{home / 'airflow.db'}?timeout=60"
+
+
 def airflow_environment(settings: Settings) -> dict[str, str]:
     """The environment of a process that runs Airflow on this city's DAGs, on embedded SQLite."""
     home = settings.airflow_home
@@ -279,7 +284,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database(home),
         "QALA_CITY": str(settings.city_file),
         "QALA_DATA": str(settings.data.parent),
     }

@@ -29,7 +29,13 @@ from typing import TextIO
 
 from pipelines.errors import QalaError, SettingsError
 from pipelines.locks import exclusive
-from pipelines.settings import ROOT, airflow_environment, load_city, load_settings
+from pipelines.settings import (
+    ROOT,
+    airflow_database,
+    airflow_environment,
+    load_city,
+    load_settings,
+)
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = "8080"
@@ -90,7 +96,7 @@ def server_environment(home: Path, port: int) -> dict[str, str]:
             "AIRFLOW__CORE__PARALLELISM", str(TASKS_AT_ONCE)
         ),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database(home),
     }
 
 

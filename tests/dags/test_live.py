@@ -74,7 +74,7 @@ class Server:
 
 def ask(method: str, address: str, body: object = None, token: str = "") -> Any:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    answer = httpx.request(method, address, json=body, headers=headers, timeout=30)
+    answer = httpx.request(method, address, json=body, headers=headers, timeout=90)
     assert answer.is_success, answer.text
     return answer.json()
 
