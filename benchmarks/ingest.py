@@ -4,8 +4,9 @@ Ours is what a night does with a new version: landing, reading, typing, all rule
 contract, content hashes, and one commit to the lake. The peers read the same feed into memory
 (gtfs-kit) or a database file (DuckDB's plain `read_csv` of the unpacked files, and node-gtfs's
 importer), and ask no rule. Each run is a process of its own; times are taken inside it, after
-imports (ours after a small feed, so that the lake has its tables), and the memory is its peak. The last lines replicate the feed 10 and 100 times (every id
-and row of it) for ours and DuckDB: time must grow with size alone, and memory little.
+imports (ours after a small feed, so that the lake has its tables), and the memory is its peak. The
+last lines replicate the feed 10 and 100 times (every id and row of it) for ours and DuckDB: time
+must grow with size alone, and memory little.
 
 The feed is Tampa's (435,507 stop times) where ../shared/data has it, else one made up of that size.
 node-gtfs is asked where `npm install --prefix benchmarks/node` was run; SIZES=1 leaves out the
