@@ -24,6 +24,9 @@ from pipelines.staging.gtfs.specification import FILES as SPECIFICATION
 from pipelines.staging.gtfs.validation import Validation
 from tests.toy_feeds import FILES, feed_source, toy_feed
 
+# Tracing which lines run would take as long as running them.
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
+
 FEEDS = 1_000
 FIXED = FEEDS // 2
 MOST_MEMORY_KB = 2 * 1024**2
@@ -113,7 +116,6 @@ KINDS: tuple[Callable[[random.Random], bytes], ...] = (
 )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("batch", range(4))
 def test_damaged_feeds_get_an_answer(batch: int) -> None:
     feeds = FEEDS * 7 // 10 // 4
@@ -159,7 +161,6 @@ def notices_of(file: str, row: int, feed: Validation) -> list[Notice]:
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("batch", range(2))
 def test_a_required_field_made_missing_or_unreadable_is_told(batch: int) -> None:
     feeds = FEEDS * 3 // 10 // 2
