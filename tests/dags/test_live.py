@@ -38,7 +38,12 @@ SOURCES = ("transit", "fleet", "people", "districts", "commitments")  # none of 
 # morning's hour is long past. Etc/GMT-5 is five hours ahead of UTC.
 ZONE = ZoneInfo(f"Etc/GMT{datetime.now(UTC).hour - 12:+d}")
 SCHEDULE = '\n[schedule]\nhour = "00:00"\ncut_off = "00:00"\n'
-FIGURES = [mart.name for mart in flow.marts() if mart.by == "service_date"]
+# Those that have rows each night; changes of a feed are told only where its version changes.
+FIGURES = [
+    mart.name
+    for mart in flow.marts()
+    if mart.by == "service_date" and not mart.name.startswith("marts.feed_change")
+]
 START_SECONDS = 240
 NIGHT_SECONDS = 900
 Found = TypeVar("Found")
