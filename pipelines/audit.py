@@ -7,7 +7,7 @@ what would be found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -20,7 +20,7 @@ from pipelines.contracts import load_contract
 from pipelines.contracts.canonical import in_key_order
 from pipelines.errors import QalaError
 from pipelines.fingerprint import ROOT, code_version, digest
-from pipelines.quality.expectations import load_expectations
+from pipelines.quality.expectations import Expectation, load_expectations
 from pipelines.quality.results import CheckResult, CheckResults, require_passed, results_frame
 from pipelines.settings import City
 from pipelines.warehouse import ops
@@ -134,19 +134,18 @@ def _audit_hashes(night: NightTables, kinds: frozenset[str]) -> dict[str, str]:
     """Of every table: a hash of its contents, its checks, and all that these look at."""
     hashes = {}
     for table in flow.TABLES:
-        path = EXPECTATIONS / f"{table.name}.toml"
-        expectations, sql = load_expectations(EXPECTATIONS, table.name), _sql_of(table.name)
+        expectations = load_expectations(EXPECTATIONS, table.name)
+        sql = _sql_of(expectations)
         seen = [part for part in night.contents if part[0] == table.name or part[0] in sql]
         day = str(night.service_date) if "service_date" in sql else ""
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
         told = [repr(expectation) for expectation in expectations]
-        hashes[table.name] = digest(text, told, day, seen, sorted(kinds), code_version())
+        hashes[table.name] = digest(told, day, seen, sorted(kinds), code_version())
     return hashes
 
 
-def _sql_of(table: str) -> str:
-    """All SQL of a table's expectations; in it, other tables go by their whole names."""
-    return "\n".join(one.sql or "" for one in load_expectations(EXPECTATIONS, table))
+def _sql_of(expectations: Iterable[Expectation]) -> str:
+    """All SQL of some expectations; in it, other tables go by their whole names."""
+    return "\n".join(one.sql or "" for one in expectations)
 
 
 def _known_results(
@@ -193,15 +192,15 @@ def _run_checks(
     from pipelines.quality.audit import run_checks
     from pipelines.quality.suite import audit_tables
 
-    asked = "\n".join(_sql_of(name) for name in names)
+    wanted = [table for table in flow.TABLES if table.name in names]
+    tables = audit_tables(wanted, EXPECTATIONS, kinds)
+    asked = _sql_of(one for table in tables for one in table.expectations)
     selections = [
         Selection(t.name, load_contract(t), night.keys[t.name], night.row_count(t.name))
         for t in flow.TABLES
         if t.name in names or t.name in asked
     ]
-    wanted = [table for table in flow.TABLES if table.name in names]
     with lake.views(selections) as connection:
-        tables = audit_tables(wanted, EXPECTATIONS, kinds)
         return results_frame(run_checks(connection, tables, night.service_date))
 
 

@@ -55,16 +55,14 @@ def sift(
     parsed: Mapping[str, pl.Expr] | None = None,
     *,
     read_from: Mapping[str, str] | None = None,
-    references: Mapping[str, pl.Series] | None = None,
 ) -> Staged:
     """Sift raw rows (text or typed columns) into rows under `schema` and quarantine.
 
     `parsed` gives an expression for a column that the default parser for its type can't read
     (GTFS times, say); the expression's null where the raw text is not null means *unparsable*,
     provided the raw frame has a column of that name, or the one that `read_from` names for it.
-    `references` gives the values that a column may take: another makes the row break the rule
-    ``<column>|unknown``. Columns of the contract that the raw frame lacks become null, unknown
-    columns are left out. `source_id` and `version_id` are filled in.
+    Columns of the contract that the raw frame lacks become null, unknown columns are left out.
+    `source_id` and `version_id` are filled in.
     """
     parsed = parsed or {}
     read_from = read_from or {}
@@ -91,9 +89,6 @@ def sift(
         & typed.get_column(name).is_null()
         for name, raw_name in unparsable.items()
     }
-    for name, known in (references or {}).items():
-        values = typed.get_column(name)
-        failed[f"{name}|unknown"] = values.is_not_null() & ~values.is_in(known.implode())
     refused_rules = [
         typed.filter(mask).select(ROW).with_columns(rule=pl.lit(rule))
         for rule, mask in failed.items()

@@ -3,8 +3,9 @@
 Times of the day become integer seconds after the service day's start (noon minus 12 h, gtfs.org):
 `arrival_time` is staged as `arrival_seconds`, `start_time` as `start_seconds`, and so on; a day may
 have more than 24 hours. Blank values of columns for which GTFS names a default (`location_type`,
-`pickup_type`, `drop_off_type`, `exact_times`) get it. A row that refers to an id that its feed
-lacks, or that was refused there, goes to quarantine by the rule ``<column>|unknown``.
+`pickup_type`, `drop_off_type`, `exact_times`) get it. A row that vitally refers to an id that
+its feed lacks goes to quarantine as `foreign_key_violation`, to one refused there as
+`refers_to_refused_row`.
 Left out: fares, transfers, pathways, translations and other files that no figure reads yet.
 """
 
