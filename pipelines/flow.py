@@ -13,7 +13,7 @@ This module is read when DAGs are parsed: it imports nothing but the standard li
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
@@ -283,19 +283,32 @@ def staging_tables(kind: str | None = None) -> tuple[Table, ...]:
     return tuple(t for t in TABLES if t.source and kind in (None, t.source))
 
 
-def marts() -> tuple[Table, ...]:
-    """The marts, in an order in which each comes after what it reads."""
-    return tuple(t for t in TABLES if not t.source)
+def needed(figures: Collection[str] = ()) -> tuple[Table, ...]:
+    """All tables, or those that some marts need: the marts, what they read, and all of staging.
+
+    KeyError where a name is no table's.
+    """
+    wanted = {name for figure in figures for name in _with_what_it_reads(figure)}
+    return tuple(t for t in TABLES if t.source or not figures or t.name in wanted)
 
 
-def published_tables() -> tuple[Table, ...]:
+def _with_what_it_reads(name: str) -> set[str]:
+    return {name}.union(*(_with_what_it_reads(read) for read in _BY_NAME[name].reads))
+
+
+def marts(figures: Collection[str] = ()) -> tuple[Table, ...]:
+    """The marts that a city makes, in an order in which each comes after what it reads."""
+    return tuple(t for t in needed(figures) if not t.source)
+
+
+def published_tables(figures: Collection[str] = ()) -> tuple[Table, ...]:
     """The tables of the analysts' file: every mart, and the staging tables they ask for."""
-    return tuple(t for t in TABLES if t.published or not t.source)
+    return tuple(t for t in needed(figures) if t.published or not t.source)
 
 
-def extracts() -> tuple[Table, ...]:
+def extracts(figures: Collection[str] = ()) -> tuple[Table, ...]:
     """The figures that the ministry receives as files."""
-    return tuple(t for t in TABLES if t.extract)
+    return tuple(t for t in needed(figures) if t.extract)
 
 
 def groups_read(name: str) -> tuple[str, ...]:

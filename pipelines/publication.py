@@ -183,9 +183,13 @@ class Publication:
         return max([self.service_date, *dates])
 
     @cached_property
+    def _published(self) -> tuple[flow.Table, ...]:
+        return flow.published_tables(self.city.city.marts)
+
+    @cached_property
     def _contents_out(self) -> list[tuple[str, str, str, int]]:
         """The night's partitions of the tables that go out, its checks among them."""
-        out = {table.name for table in flow.published_tables()}
+        out = {table.name for table in self._published}
         here = key_text(date_key(self.service_date))
         checks = self.night.stands[CHECKS][here]
         return [
@@ -215,7 +219,7 @@ class Publication:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         listed: list[dict[str, object]] = []
-        for table in flow.extracts():
+        for table in flow.extracts(self.city.city.marts):
             contract = load_contract(table)
             rows = self.lake.read_partitions(table.name, contract, [date_key(self.service_date)])
             stand = self.night.stands[table.name][key_text(date_key(self.service_date))]
@@ -272,7 +276,7 @@ class Publication:
 
     def _tables_out(self) -> list[PublishedTable]:
         contracts: dict[str, type[dy.Schema]] = {
-            table.name: load_contract(table) for table in flow.published_tables()
+            table.name: load_contract(table) for table in self._published
         }
         contracts[CHECKS] = CheckResults
         parts = self._portions()
@@ -288,10 +292,8 @@ class Publication:
         counts = {table.name: table.row_count for table in tables}
         return [
             *tables,
-            PublishedTable(
-                "meta.dictionary", Dictionary, rows=dictionary_rows(flow.published_tables())
-            ),
-            PublishedTable("meta.tables", Tables, rows=tables_out(counts)),
+            PublishedTable("meta.dictionary", Dictionary, rows=dictionary_rows(self._published)),
+            PublishedTable("meta.tables", Tables, rows=tables_out(self._published, counts)),
             PublishedTable("meta.sources", Sources, rows=self._source_rows),
         ]
 
@@ -318,7 +320,7 @@ class Publication:
             chosen.setdefault(name, []).append((key, snapshot, row["row_count"]))
         return {
             name: (_grouped(chosen.get(name, [])), sum(part[2] for part in chosen.get(name, [])))
-            for name in (*(table.name for table in flow.published_tables()), CHECKS)
+            for name in (*(table.name for table in self._published), CHECKS)
         }
 
     def _record(self, file_hash: str, page_hash: str) -> None:
@@ -364,7 +366,7 @@ def sources_out(sources: Sequence[Governing]) -> pl.DataFrame:
     return Sources.validate(pl.DataFrame(rows, schema=types))
 
 
-def tables_out(counts: Mapping[str, int]) -> pl.DataFrame:
+def tables_out(tables: Sequence[flow.Table], counts: Mapping[str, int]) -> pl.DataFrame:
     """What the tables of the published file are, and how many rows each has."""
     rows = [
         {
@@ -375,7 +377,7 @@ def tables_out(counts: Mapping[str, int]) -> pl.DataFrame:
             "is_extract": table.extract,
             "row_count": counts[table.name],
         }
-        for table in flow.published_tables()
+        for table in tables
     ]
     types = {name: column.dtype for name, column in Tables.columns().items()}
     return Tables.validate(pl.DataFrame(rows, schema=types))

@@ -37,6 +37,7 @@ class Schedule:
     deadline_minutes: int
     owner: str
     tags: tuple[str, ...]
+    marts: tuple[str, ...]  # tables' names, in an order in which each comes after what it reads
 
 
 def schedule() -> Schedule:
@@ -51,6 +52,7 @@ def schedule() -> Schedule:
         deadline_minutes=city.schedule.deadline_minutes,
         owner=city.schedule.owner,
         tags=city.schedule.tags,
+        marts=tuple(mart.name for mart in flow.marts(city.city.marts)),
     )
 
 
@@ -273,12 +275,14 @@ def _step(
     `before` is the report of a step that ran outside the lake's one writer and is recorded here.
     """
     from pipelines.fingerprint import code_version
+    from pipelines.tables import make_tables
     from pipelines.warehouse.lake import open_lake
     from pipelines.warehouse.state import step_row
 
     started = time.monotonic()
     settings, _, day = _night(key)
     with open_lake(settings, run_id=run_id, code_version=code_version()) as lake:
+        make_tables(lake)
         ended = [] if before is None else [before]
         try:
             outcome, rows, text = work(lake)

@@ -57,6 +57,14 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _known_figure(name: str) -> str:
+    known = [mart.short_name for mart in flow.marts()]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1) or known
+        raise ValueError(f"{name!r} is no figure; there are: {', '.join(near)}")
+    return name
+
+
 Clock = Annotated[time, BeforeValidator(_clock)]
 
 
@@ -74,6 +82,12 @@ class CityFacts(_Part):
     holidays: tuple[date, ...] = ()
     history_months: int = Field(default=0, ge=0, le=120)
     policy: str | None = Field(default=None, min_length=1)
+    figures: tuple[Annotated[str, AfterValidator(_known_figure)], ...] = ()
+
+    @property
+    def marts(self) -> frozenset[str]:
+        """The marts of the figures, by their tables' names; none stands for all."""
+        return frozenset(f"marts.{name}" for name in self.figures)
 
 
 class DepartureWindow(_Part):

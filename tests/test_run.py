@@ -17,7 +17,7 @@ from pipelines.errors import AuditError, CriticalSourceError, QalaError
 from pipelines.settings import load_settings
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import open_lake
-from tests.toy_city import CITY, FLEET, run_night, write_toy_city
+from tests.toy_city import CITY, FEW, FLEET, run_night, write_toy_city
 from tests.toy_feeds import toy_feed
 
 pytestmark = pytest.mark.slow
@@ -58,11 +58,8 @@ def point_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Toytown:
     return Toytown(folder)
 
 
-@pytest.fixture(scope="module")
-def first_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A toy city after its first night; tests work on copies."""
-    folder = tmp_path_factory.mktemp("first")
-    write_toy_city(folder)
+def one_night(folder: Path, city: str) -> Path:
+    write_toy_city(folder, city=city)
     with pytest.MonkeyPatch.context() as patch:
         point_at(folder, patch)
         told = run_night(DAY, "first")
@@ -70,9 +67,30 @@ def first_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def first_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy city after its first night; tests work on copies."""
+    return one_night(tmp_path_factory.mktemp("first"), CITY)
+
+
+@pytest.fixture(scope="module")
+def first_night_of_few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with few figures."""
+    return one_night(tmp_path_factory.mktemp("few"), FEW)
+
+
 @pytest.fixture
-def after_first(first_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toytown:
-    """The toy city on the day after its first night."""
+def after_first(
+    first_night_of_few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Toytown:
+    """The toy city of few figures on the day after its first night."""
+    shutil.copytree(first_night_of_few, tmp_path / "copy")
+    return point_at(tmp_path / "copy", monkeypatch)
+
+
+@pytest.fixture
+def after_all(first_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toytown:
+    """The toy city of all figures on the day after its first night."""
     shutil.copytree(first_night, tmp_path / "copy")
     return point_at(tmp_path / "copy", monkeypatch)
 
@@ -93,14 +111,26 @@ def outcomes(told: Told) -> set[str]:
     return {report["outcome"] for report in told.values() if not isinstance(report, QalaError)}
 
 
-def test_a_night_twice_is_the_same_and_the_second_computes_nothing(after_first: Toytown) -> None:
-    extracts, file = after_first.extracts(), (after_first.publish / "toy.duckdb").stat()
+def test_a_night_twice_is_the_same_and_the_second_computes_nothing(after_all: Toytown) -> None:
+    extracts, file = after_all.extracts(), (after_all.publish / "toy.duckdb").stat()
     second = run_night(DAY, "second")
     assert [s for s in second if report_of(second, s)["outcome"] == "done"] == ["close"]
     assert outcomes(second) == {"unchanged", "done"}
-    assert after_first.extracts() == extracts
-    assert (after_first.publish / "toy.duckdb").stat().st_ino == file.st_ino
-    assert after_first.status()["last_night"]["outcome"] == "published"
+    assert after_all.extracts() == extracts
+    assert (after_all.publish / "toy.duckdb").stat().st_ino == file.st_ino
+    assert after_all.status()["last_night"]["outcome"] == "published"
+
+
+def test_a_city_of_few_figures_publishes_these_and_what_they_stand_on(after_first: Toytown) -> None:
+    marts = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'marts' ORDER BY 1"
+    assert [name for (name,) in after_first.ask(marts)] == [
+        "bus_reach",
+        "commitments_status",
+        "diesel_phase_out",
+        "metro_reach",
+        "ring_road_diversion",
+        "trip_stats",
+    ]
 
 
 def test_another_clone_elsewhere_gives_the_same_bytes(first_night: Path, toytown: Toytown) -> None:
@@ -132,26 +162,26 @@ def test_figures_of_the_toy_city_are_those_that_a_person_counts(after_first: Toy
     assert after_first.ask(status) == [("overdue", 1.0)]
 
 
-def test_comments_and_types_of_the_published_file(after_first: Toytown) -> None:
-    silent = after_first.ask(
+def test_comments_and_types_of_the_published_file(after_all: Toytown) -> None:
+    silent = after_all.ask(
         "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
         " AND coalesce(comment, '') = ''"
     )
     assert silent == []
-    assert after_first.ask("SELECT count(*) > 10 FROM duckdb_tables() WHERE comment <> ''") == [
+    assert after_all.ask("SELECT count(*) > 10 FROM duckdb_tables() WHERE comment <> ''") == [
         (True,)
     ]
-    assert after_first.ask("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops'") == [
+    assert after_all.ask("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops'") == [
         (0,)
     ]
-    assert after_first.ask(
+    assert after_all.ask(
         "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'passages'"
     ) == [(0,)]
-    assert (after_first.publish / "toy.duckdb").stat().st_mode & 0o777 == 0o444
+    assert (after_all.publish / "toy.duckdb").stat().st_mode & 0o777 == 0o444
     # DuckDB 1.0 opens no file of 1.5 that has keys or indexes.
     keyed = "SELECT count(*) FROM duckdb_constraints() WHERE constraint_type <> 'NOT NULL'"
-    assert after_first.ask(keyed) == [(0,)]
-    assert after_first.ask("SELECT count(*) FROM duckdb_indexes()") == [(0,)]
+    assert after_all.ask(keyed) == [(0,)]
+    assert after_all.ask("SELECT count(*) FROM duckdb_indexes()") == [(0,)]
 
 
 def test_two_nights_are_both_published_and_a_fleet_without_change_is_not_read_again(
@@ -247,6 +277,7 @@ def test_a_broken_register_is_carried_by_its_last_good_version(after_first: Toyt
 
 
 def test_a_register_that_never_came_gives_null_and_the_reason(toytown: Toytown) -> None:
+    (toytown.folder / "toy.toml").write_text(FEW)
     (toytown.folder / "fleet.csv").unlink()
     told = run_night(DAY)
     assert report_of(told, "load fleet")["outcome"] == "failed"

@@ -46,6 +46,7 @@ def test_defaults_of_the_least_city_file(tmp_path: Path) -> None:
         ('kind = "gtsf"', 'kind = "gtfs"', "`sources.feed.kind`: "),
         ('mark = "true"', 'mark = "measured"', "`sources.feed.mark`: "),
         ("", 'name = "Toytown"', "`city.name` is missing"),
+        ('name = "T"\nfigures = ["metro_reech"]', 'name = "Toytown"', "are: metro_reach (found"),
         ("[citty]", "[city]", "`citty` is an unknown key (did you mean `city`?)"),
         ("[city", "[city]", "is not TOML"),
     ],

@@ -64,6 +64,15 @@ class Added:
 
 
 @dataclass(frozen=True)
+class NewTable:
+    """A table to be made: its contract, and the columns of a partition's key."""
+
+    name: str
+    contract: type[dy.Schema]
+    key: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Selection:
     """Some partitions of a table; without keys, or before it was ever written, it is empty."""
 
@@ -98,6 +107,10 @@ class Lake:
                 self._insert(rows.table, rows.contract, rows.rows)
 
         self._commit(write_all)
+
+    def create(self, tables: Sequence[NewTable]) -> None:
+        """Make tables that are not there yet, in one transaction."""
+        self._commit(lambda: [self._ensure(table) for table in tables])
 
     def read(
         self,
@@ -198,7 +211,7 @@ class Lake:
         return f"{self.catalog}.{quoted(schema)}.{quoted(name)}"
 
     def _replace_files(self, partition: Partition) -> None:
-        self._ensure(partition.table, partition.contract, partition.key)
+        self._ensure(NewTable(partition.table, partition.contract, list(partition.key)))
         if not partition.is_new:
             self._delete(partition)
         schema, _, name = partition.table.partition(".")
@@ -216,7 +229,7 @@ class Lake:
         )
 
     def _insert(self, table: str, contract: type[dy.Schema], rows: pl.DataFrame) -> None:
-        self._ensure(table, contract)
+        self._ensure(NewTable(table, contract))
         columns = ", ".join(quoted(name) for name in contract.column_names())
         self.connection.register("incoming_rows", rows.select(contract.column_names()).to_arrow())
         try:
@@ -226,21 +239,20 @@ class Lake:
         finally:
             self.connection.unregister("incoming_rows")
 
-    def _ensure(
-        self, table: str, contract: type[dy.Schema], key: Mapping[str, object] | None = None
-    ) -> None:
-        if self.exists(table):
-            self._add_columns(table, contract)
+    def _ensure(self, table: NewTable) -> None:
+        name, contract = table.name, table.contract
+        if self.exists(name):
+            self._add_columns(name, contract)
             return
-        schema = table.partition(".")[0]
+        schema = name.partition(".")[0]
         self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{quoted(schema)}")
-        self.connection.execute(create_table_sql(self.address(table), contract))
-        if key and schema in PARTITIONED:
-            by = ", ".join(quoted(column) for column in key)
-            self.connection.execute(f"ALTER TABLE {self.address(table)} SET PARTITIONED BY ({by})")
-        for statement in comment_sql(self.address(table), contract):
+        self.connection.execute(create_table_sql(self.address(name), contract))
+        if table.key and schema in PARTITIONED:
+            by = ", ".join(quoted(column) for column in table.key)
+            self.connection.execute(f"ALTER TABLE {self.address(name)} SET PARTITIONED BY ({by})")
+        for statement in comment_sql(self.address(name), contract):
             self.connection.execute(statement)
-        self._made[table] = frozenset(contract.column_names())
+        self._made[name] = frozenset(contract.column_names())
 
     def _add_columns(self, table: str, contract: type[dy.Schema]) -> None:
         """Give a table the columns that its contract has got since; null in old rows."""

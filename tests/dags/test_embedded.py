@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.settings import ROOT
+from tests.toy_city import FEW
 
 KEY = "2026-11-18"
 LINE = re.compile(r"\[ *(\d+)/(\d+)\] (\S+) (\S* ) *(done|unchanged|stale|failed) +[\d.]+ s")
@@ -28,8 +29,9 @@ def run_night(environment: dict[str, str], key: str) -> subprocess.CompletedProc
 
 @pytest.fixture
 def environment(airflow_environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """The toy city copied into a folder of its own, with homes of its own."""
+    """The toy city of few figures in a folder of its own, with homes of its own."""
     city = shutil.copytree(Path(airflow_environment["QALA_CITY"]).parent, tmp_path / "city")
+    (city / "toy.toml").write_text(FEW)
     return {
         **airflow_environment,
         "AIRFLOW_HOME": str(tmp_path / "airflow"),

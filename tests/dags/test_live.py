@@ -38,12 +38,8 @@ SOURCES = ("transit", "fleet", "people", "districts", "commitments")  # none of 
 # morning's hour is long past. Etc/GMT-5 is five hours ahead of UTC.
 ZONE = ZoneInfo(f"Etc/GMT{datetime.now(UTC).hour - 12:+d}")
 SCHEDULE = '\n[schedule]\nhour = "00:00"\ncut_off = "00:00"\n'
-# Those that have rows each night; changes of a feed are told only where its version changes.
-FIGURES = [
-    mart.name
-    for mart in flow.marts()
-    if mart.by == "service_date" and not mart.name.startswith("marts.feed_change")
-]
+# Each task is a process that imports for seconds: few figures, which have rows each night.
+FIGURES = [mart.name for mart in flow.marts({"marts.commitments_status"})]
 START_SECONDS = 240
 NIGHT_SECONDS = 900
 Found = TypeVar("Found")
@@ -105,6 +101,7 @@ def toy_city(folder: Path, today: date) -> Path:
         f"daily,1,1,1,1,1,1,1,{first:%Y%m%d},{last:%Y%m%d}\n"
     )
     feed = toy_feed(calendar=calendar, calendar_dates=None)
+    head = head.replace("[city]\n", '[city]\nfigures = ["commitments_status"]\n')
     return write_toy_city(folder, city=head + "".join(kept) + SCHEDULE, feed=feed)
 
 
