@@ -34,6 +34,7 @@ bench: $(VENV)/.dev ## Run the benchmarks, or one: make bench NAME=trip_stats
 
 docs: $(VENV)/.dev ## Write the generated pages again.
 	@python -m pipelines.feed_report.rules_page docs/feed-rules.md
+	@python -m pipelines.drop_in_schemas docs/schemas/vehicles.schema.json
 
 lint: $(VENV)/.dev
 	@ruff format --check .

@@ -155,18 +155,18 @@ def _ours(feed: Path, scratch: Path) -> Callable[[], Any]:
     os.environ["QALA_CITY"] = str(city)
     from pipelines import run
 
-    def ingest() -> None:
-        fetched = run.fetch("bus", "2026-11-20", "bench")
-        report = run.load("bus", fetched, "2026-11-20", "bench")
+    def ingest(night: str = "2026-11-20") -> None:
+        fetched = run.fetch("bus", night, "bench")
+        report = run.load("bus", fetched, night, "bench")
         if report["outcome"] != "done":
             raise SystemExit(f"the load is {report['outcome']}: {report['text']}")
 
-    # A small feed first: a night finds the lake's tables made and its modules imported.
+    # A small feed the night before: a night finds the lake's tables made and its modules imported.
     small = scratch / "small.zip"
     small.write_bytes(made_up_feed(trips=50))
     text = city.read_text()
     city.write_text(text.replace(str(feed), str(small)))
-    ingest()
+    ingest("2026-11-19")
     city.write_text(text)
     return ingest
 

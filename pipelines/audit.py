@@ -56,7 +56,7 @@ class NightTables:
     def keys(self) -> Mapping[str, list[Key]]:
         """The night's partitions of every table."""
         return {
-            table.name: partition_keys(table, self.city, self.service_date, self.sources)
+            table.name: partition_keys(self.lake, table, self.city, self.service_date, self.sources)
             for table in flow.needed(self.city.city.marts)
         }
 

@@ -19,7 +19,9 @@ from pipelines.fingerprint import ROOT, code_hash, digest
 from pipelines.night import Night, weakest_mark
 from pipelines.settings import City
 from pipelines.staging.gtfs.governing import with_assumed_services
+from pipelines.warehouse.compared import TONIGHT, compared_dates, compared_nights
 from pipelines.warehouse.lake import Lake, Partition
+from pipelines.warehouse.registers import register_versions
 from pipelines.warehouse.sql_maker import run_sql_mart
 from pipelines.warehouse.state import (
     Governing,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 Key = dict[str, object]
 SERVICE_DATES = "staging.service_dates"
+INPUTS_ID = "inputs_id"
 
 
 @dataclass(frozen=True)
@@ -112,22 +115,29 @@ class Build:
 
         Two versions are compared by tables that the same code has made.
         """
-        keys = partition_keys(self.table, self.city, self.service_date, self._sources)
+        keys = partition_keys(self.lake, self.table, self.city, self.service_date, self._sources)
         if self.table.by == "version" and FEEDS in flow.kinds_under(self.table.name):
             pairs = self._changes.select("source_id", "before_version_id").rows()
             keys.extend(key for pair in pairs if (key := version_key(*pair)) not in keys)
         return keys
 
     def _input_keys(self, read: flow.Table, key: Key) -> list[Key]:
-        if read.by == "service_date" or self.table.by == "version":
+        if read.by == "inputs":
+            return [key] if self.table.by == "inputs" else inputs_keys(self.lake, read, _day(key))
+        if read.by == "service_date":
+            return [date_key(self._day(key))]
+        if read.by == "source":
+            return source_keys(self._sources, flow.kinds_under(read.name))
+        if self.table.by == "version":
             return [key]
         if self.table.asks:
-            return self._asked_keys
+            own = key.get("source_id")
+            return [one for one in self._asked_keys if own in (None, one["source_id"])]
         return version_keys(self._governing(key), flow.kinds_under(read.name))
 
     def _governing(self, key: Key) -> list[Governing]:
         """What governs the day of a partition, as known on the night."""
-        day = _day(key)
+        day = self._day(key)
         if day == self.service_date:
             return self._sources
         return governing_a_day(self._sources, self._days_governed, day)
@@ -151,7 +161,45 @@ class Build:
         if self.table.asks == "fetched_versions":
             known = fetched_versions(self.lake, self.service_date, self._feeds)
             return {"fetched_versions": known}
+        if self.table.asks == "register_versions":
+            kinds = flow.kinds_under(self.table.name)
+            names = [name for name, source in self.city.sources.items() if source.kind in kinds]
+            versions = register_versions(self.lake, names)
+            is_all = self.table.by == "source"
+            return {"register_versions": versions if is_all else self._as_known(versions)}
+        if self.table.asks == "compared_nights":
+            return {"compared_nights": compared_nights(self._compared)}
         return {"version_changes": self._changes} if self.table.asks else {}
+
+    @property
+    def _compared(self) -> dict[tuple[str, date], list[Governing]]:
+        """What governs tonight, and the earlier dates of the past tables to compare it with."""
+        figures = {day for name in self.table.past for day in self._stands[name]}
+        dates = compared_dates(
+            map(date.fromisoformat, figures), self.service_date, self.city.day_type
+        )
+        kinds = flow.kinds_under(self.table.name)
+        known = {day: governing(self.lake, day, kinds) for day in dates.values()}
+        days = days_governed(
+            self.lake, self.service_date, self._feeds, since=min(known, default=self.service_date)
+        )
+        # A reference day was no night of its own.
+        earlier = {
+            (name, day): known[day] or governing_a_day(self._sources, days, day)
+            for name, day in dates.items()
+        }
+        return {(TONIGHT, self.service_date): self._sources} | earlier
+
+    def _asked_for(self, key: Key) -> dict[str, pl.DataFrame]:
+        """What the maker of a partition is told of versions; of one by source, those of its own."""
+        if self.table.by != "source":
+            return self._asked
+        return {name: rows.filter(source_id=key["source_id"]) for name, rows in self._asked.items()}
+
+    def _as_known(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows that the night knew, of a frame that says which nights knew them."""
+        is_still = (pl.col("known_to_date") > self.service_date).fill_null(value=True)
+        return rows.filter(pl.col("known_from_date") <= self.service_date, is_still)
 
     @cached_property
     def _asked_keys(self) -> list[Key]:
@@ -167,20 +215,36 @@ class Build:
 
     @cached_property
     def _stands(self) -> Mapping[str, Mapping[str, Stand]]:
-        return stands(self.lake, [self.table.name, *self.table.reads])
+        return stands(self.lake, [self.table.name, *self.table.reads, *self.table.past])
 
     def _input_hash(self, key: Key) -> str:
+        if self.table.by == "inputs":
+            return digest(self.table.name, code_hash(self.table.module_path), key_text(key))
         inputs = [
             (name, text, stand.content_hash)
             for name in self.table.reads
             for text in map(key_text, self._input_keys(flow.table(name), key))
             if (stand := self._stands[name].get(text))
         ]
-        told = None if self.table.by == "version" else (self._night(key), self._assumed(key))
+        inputs += [
+            (name, text, self._stands[name][text].content_hash)
+            for name in self.table.past
+            for text in map(key_text, self._past_keys(name, key))
+        ]
+        told = (self._night(key), self._assumed(key)) if self._is_of_a_night else None
         sql = self._sql.read_text(encoding="utf-8") if self._sql else ""
         parts = [self.table.name, code_hash(self.table.module_path), sql, told, inputs]
-        asked = [(name, frame.rows()) for name, frame in self._asked.items()]
+        asked = [(name, frame.rows()) for name, frame in self._asked_for(key).items()]
         return digest(*parts, *self._parameters().values(), *asked)
+
+    @property
+    def _is_of_a_night(self) -> bool:
+        return self.table.by not in ("version", "source")
+
+    def _past_keys(self, name: str, key: Key) -> list[Key]:
+        """The partitions of all nights before, of a table by date."""
+        days = map(date.fromisoformat, self._stands[name])
+        return [date_key(day) for day in sorted(days) if day < self._day(key)]
 
     def _parameters(self) -> dict[str, object]:
         """What the maker is told of the city beside the night."""
@@ -188,7 +252,7 @@ class Build:
 
     def _night(self, key: Key) -> Night:
         """What the maker is told of the night; a figure on assumed service is a modelled one."""
-        night = self.city.night(_day(key), (source.source_id for source in self._sources))
+        night = self.city.night(self._day(key), (source.source_id for source in self._sources))
         if not self._assumed(key):
             return night
         return replace(night, mark=weakest_mark({night.mark, "modelled"}))
@@ -199,13 +263,19 @@ class Build:
 
     def _make(self, key: Key) -> pl.DataFrame:
         frames = {flow.table(name).short_name: self._frame(name, key) for name in self.table.reads}
+        for name in self.table.past:
+            read = flow.table(name)
+            frames[f"past_{read.short_name}"] = self.lake.read_partitions(
+                name, load_contract(read), self._past_keys(name, key)
+            )
         if self._sql:
             named = {name: frames[flow.table(name).short_name] for name in self.table.reads}
+            named |= {f"told.{name}": rows for name, rows in self._asked_for(key).items()}
             made = run_sql_mart(self._sql, self._night(key), named)
         else:
             maker = flow.load_function(self.table.maker_path)
-            told = () if self.table.by == "version" else (self._night(key),)
-            made = maker(*told, **frames, **self._parameters(), **self._asked)
+            told = (self._night(key),) if self._is_of_a_night else ()
+            made = maker(*told, **frames, **self._parameters(), **self._asked_for(key))
         try:
             return self._contract.validate(made, cast=True)
         except (dy.exc.ValidationError, dy.exc.SchemaError) as error:
@@ -220,15 +290,25 @@ class Build:
         keys = self._input_keys(read, key)
         known = [k for k in keys if key_text(k) in self._stands[name]]
         cache_key = (name, tuple(key_text(k) for k in known))
+        contract = load_contract(read)
+        if read.by == self.table.by == "inputs":  # too large to be kept, and for one alone
+            return self.lake.read_partitions(name, contract, known)
         if cache_key not in self._frames:
-            contract = load_contract(read)
             self._frames[cache_key] = self.lake.read_partitions(name, contract, known)
         rows = self._frames[cache_key]
-        if name == SERVICE_DATES and self.table.by == "service_date" and not self.table.asks:
+        if name == SERVICE_DATES and self.table.by != "version" and not self.table.asks:
             # Trips of the evening before run past midnight.
-            days = (_day(key) - timedelta(days=1), _day(key))
-            return with_assumed_services(rows, self._assumed(key), days)
+            day = self._day(key)
+            return with_assumed_services(rows, self._assumed(key), (day - timedelta(days=1), day))
+        if read.by == "source":
+            return self._as_known(rows)
+        if self.table.by == "inputs" and name == self.table.reads[0]:
+            return rows.filter(pl.col(INPUTS_ID) == key[INPUTS_ID])
         return rows
+
+    def _day(self, key: Key) -> date:
+        """The day that a partition is about; of one without a date, the night that needs it."""
+        return _day(key) if "service_date" in key else self.service_date
 
     @cached_property
     def _frames(self) -> dict[tuple[str, tuple[str, ...]], pl.DataFrame]:
@@ -243,20 +323,38 @@ def _day(key: Key) -> date:
 
 
 def partition_keys(
-    table: flow.Table, city: City, service_date: date, sources: Sequence[Governing]
+    lake: Lake, table: flow.Table, city: City, service_date: date, sources: Sequence[Governing]
 ) -> list[Key]:
-    """The partitions of a table that a night stands on: one for each version, or for each day.
+    """The partitions of a table that a night stands on: for each version, source, inputs, or day.
 
     `sources` govern the night. The days are the service date and, for a table with history, the
     city's reference days before it.
     """
+    if table.by == "inputs":
+        return inputs_keys(lake, table, service_date)
     if table.by == "version":
         return version_keys(sources, flow.kinds_under(table.name))
+    if table.by == "source":
+        return source_keys(sources, flow.kinds_under(table.name))
     days = [service_date, *(city.reference_days(service_date) if table.history else ())]
     return [date_key(day) for day in days]
+
+
+def inputs_keys(lake: Lake, table: flow.Table, service_date: date) -> list[Key]:
+    """The partitions by inputs of a night: those that the first table read names."""
+    names = flow.table(table.reads[0])
+    rows = lake.read_partitions(names.name, load_contract(names), [date_key(service_date)])
+    ids = rows.get_column(INPUTS_ID).drop_nulls().unique().sort()
+    return [{INPUTS_ID: inputs_id} for inputs_id in ids]
 
 
 def version_keys(sources: Iterable[Governing], kinds: frozenset[str]) -> list[Key]:
     """The partitions of the versions that govern, for some kinds of source, in a stable order."""
     pairs = {(s.source_id, s.version_id) for s in sources if s.version_id and s.kind in kinds}
     return [version_key(*pair) for pair in sorted(pairs)]
+
+
+def source_keys(sources: Iterable[Governing], kinds: frozenset[str]) -> list[Key]:
+    """The partitions of the sources that have a version, for some kinds of source, in order."""
+    names = {s.source_id for s in sources if s.version_id and s.kind in kinds}
+    return [{"source_id": name} for name in sorted(names)]

@@ -12,8 +12,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
 _LIBRARIES = (
-    *("polars", "duckdb", "shapely", "numpy", "scipy"),
-    *("protobuf", "gtfs-realtime-bindings"),
+    *("polars", "duckdb", "shapely", "numpy", "scipy", "numba"),
+    *("protobuf", "gtfs-realtime-bindings", "osmium"),
 )
 
 

@@ -41,29 +41,38 @@ class Table:
     maker takes, each as the keyword argument after the dot. A table `by` version has one partition
     for each version of a source, made once; one by service_date has one for each night. `history`
     also fills the reference days of the months before, so that a year ago can be compared. An
-    `extract` goes to the ministry as files; marts and what is `published` go to the analysts.
+    `extract` goes to the ministry as files; marts (but those that are `lake_only`, since they would
+    make the file too large) and what is `published` go to the analysts.
     A staging load fails when more than `max_quarantine_share` of its rows are refused. A table
     that is made `in_parts` may be larger than memory: its maker takes what the parser's `parts()`
     gives, part after part in key order; the others of its source are made when all have passed.
-    A maker that `takes_policy` is told the city's policy too.
+    A maker that `takes_policy` is told the city's policy too. A table by source has one partition
+    for each source, made again when the source has another version. One of a night may be told of
+    its `past`: the tables of which it takes the partitions of all nights before, as past_<name>.
 
     A mart takes of each feed the version that governs the day. One that `asks` for fetched_versions
     takes all that were ever fetched, one that asks for version_changes the two versions of each
-    feed that another one governs than the night before; its maker takes the frame of that name too.
+    feed that another one governs than the night before. One that asks for register_versions is told
+    which versions of its registers govern; by source, all that ever did, and it takes these. The
+    maker takes the frame of the name asked for too.
     """
 
     name: str
     module: str = ""
     source: str = ""
     reads: tuple[str, ...] = ()
-    by: Literal["version", "service_date"] = "service_date"
+    by: Literal["version", "service_date", "inputs", "source"] = "service_date"
     extract: bool = False
     published: bool = False
+    lake_only: bool = False
     history: bool = False
     max_quarantine_share: float = 0.01
     in_parts: bool = False
     takes_policy: bool = False
-    asks: Literal["", "fetched_versions", "version_changes"] = ""
+    asks: Literal[
+        "", "fetched_versions", "version_changes", "register_versions", "compared_nights"
+    ] = ""
+    past: tuple[str, ...] = ()
 
     @property
     def schema(self) -> str:
@@ -108,7 +117,17 @@ SOURCE_KINDS = (
     SourceKind("read_audits", "traffic", f"{_TRAFFIC_PARSE}:parse_read_audits"),
     SourceKind("population", "reference", "pipelines.sources.population.parse:parse_population"),
     SourceKind("districts", "reference", "pipelines.sources.districts.parse:parse_districts"),
+    SourceKind("streets", "reference", "pipelines.sources.streets.parse:parse_streets"),
+    SourceKind(
+        "opportunities", "reference", "pipelines.sources.opportunities.parse:parse_opportunities"
+    ),
+    SourceKind(
+        "fleet_snapshots",
+        "reference",
+        "pipelines.sources.fleet.published:parse_fleet_snapshots",
+    ),
     SourceKind("commitments", "reference", "pipelines.sources.commitments.parse:parse_commitments"),
+    SourceKind("works", "reference", "pipelines.sources.works.parse:parse_works"),
     # A group of their own: no mart waits for a feed that is silent.
     SourceKind("vehicle_positions", "realtime", f"{_REALTIME_PARSE}:parse_vehicle_positions"),
     SourceKind("trip_updates", "realtime", f"{_REALTIME_PARSE}:parse_trip_updates"),
@@ -119,6 +138,19 @@ _TRAFFIC = "pipelines.staging.traffic"
 _REALTIME = "pipelines.staging.realtime"
 _SERVICE = ("staging.service_dates", "staging.trips", "staging.stop_times")
 _PEOPLE = ("staging.population_cells", "staging.districts")
+_STREETS = ("staging.street_nodes", "staging.street_links")
+_REACH = (*_SERVICE, "staging.routes", "staging.stops", *_PEOPLE, *_STREETS)
+_NETWORK = (
+    "staging.feed_versions",
+    *_SERVICE,
+    "staging.frequencies",
+    "staging.routes",
+    "staging.stops",
+    "staging.transfers",
+    "staging.pathways",
+    "staging.population_cells",
+    *_STREETS,
+)
 _TWO_VERSIONS = (
     "staging.agency",
     "staging.routes",
@@ -139,6 +171,9 @@ TABLES = (
     Table("staging.trips", _GTFS, source="gtfs", by="version"),
     Table("staging.stop_times", _GTFS, source="gtfs", by="version", in_parts=True),
     Table("staging.frequencies", _GTFS, source="gtfs", by="version"),
+    # What helps a router inside stations stops no feed.
+    Table("staging.transfers", _GTFS, source="gtfs", by="version", max_quarantine_share=1.0),
+    Table("staging.pathways", _GTFS, source="gtfs", by="version", max_quarantine_share=1.0),
     Table("staging.shapes", _GTFS, source="gtfs", by="version"),
     Table("staging.calendar", _GTFS, source="gtfs", by="version"),
     Table("staging.calendar_dates", _GTFS, source="gtfs", by="version"),
@@ -152,6 +187,14 @@ TABLES = (
         published=True,
         max_quarantine_share=0.02,
     ),
+    Table(
+        "staging.vehicle_states",
+        "pipelines.staging.fleet",
+        source="fleet",
+        by="version",
+        max_quarantine_share=0.02,
+    ),
+    Table("staging.fleet_snapshots", source="fleet_snapshots", by="version", published=True),
     Table("staging.count_stations", _TRAFFIC, source="count_stations", by="version"),
     Table("staging.count_station_hours", _TRAFFIC, source="traffic_counts", by="version"),
     Table("staging.passages", _TRAFFIC, source="passages", by="version"),
@@ -170,9 +213,24 @@ TABLES = (
         by="version",
         published=True,
     ),
+    Table("staging.street_nodes", "pipelines.staging.streets", source="streets", by="version"),
+    Table("staging.street_links", "pipelines.staging.streets", source="streets", by="version"),
+    Table(
+        "staging.opportunities",
+        "pipelines.staging.opportunities",
+        source="opportunities",
+        by="version",
+    ),
     Table(
         "staging.commitments", "pipelines.staging.commitments", source="commitments", by="version"
     ),
+    Table(
+        "staging.announced_targets",
+        "pipelines.staging.commitments",
+        source="commitments",
+        by="version",
+    ),
+    Table("staging.street_works", "pipelines.staging.street_works", source="works", by="version"),
     # Staging: GTFS-Realtime, one partition per capture. A capture may hold a dozen vehicles, so
     # that one without a fix is a large share of it.
     Table(
@@ -233,19 +291,133 @@ TABLES = (
         "marts.stop_departures",
         reads=(*_SERVICE, "staging.stops", "staging.frequencies", "staging.feed_versions"),
     ),
+    Table("marts.metro_reach", reads=_REACH, extract=True, history=True),
+    Table("marts.bus_reach", reads=_REACH, extract=True, history=True),
+    Table("marts.rail_reach", reads=_REACH, extract=True, history=True),
     Table(
-        "marts.metro_reach",
-        reads=(*_SERVICE, "staging.routes", "staging.stops", *_PEOPLE),
+        "marts.cell_access",
+        reads=(*_REACH, "staging.frequencies", "staging.feed_versions"),
+    ),
+    Table("marts.access_typology", reads=("marts.cell_access", "staging.districts"), extract=True),
+    Table("marts.ptal", reads=("marts.cell_access", "staging.districts"), extract=True),
+    # Door to door: computed once for all nights and mode sets with the same inputs.
+    Table("marts.reach_inputs", reads=(*_NETWORK, "staging.opportunities")),
+    Table(
+        "marts.travel_times",
+        reads=("marts.reach_inputs", *_NETWORK),
+        by="inputs",
+        lake_only=True,
+    ),
+    Table(
+        "marts.opportunities_reached",
+        reads=(
+            "marts.reach_inputs",
+            "marts.travel_times",
+            "staging.population_cells",
+            "staging.opportunities",
+        ),
+        by="inputs",
+    ),
+    Table(
+        "marts.accessibility",
+        reads=(
+            "marts.reach_inputs",
+            "marts.opportunities_reached",
+            *_PEOPLE,
+            "staging.opportunities",
+        ),
+        extract=True,
+    ),
+    Table("marts.metro_contribution", reads=("marts.accessibility",), extract=True),
+    Table(
+        "marts.reach_equity",
+        reads=(
+            "marts.metro_reach",
+            "marts.bus_reach",
+            "marts.rail_reach",
+            "marts.accessibility",
+            "staging.districts",
+        ),
         extract=True,
         history=True,
     ),
     Table(
-        "marts.bus_reach",
-        reads=(*_SERVICE, "staging.routes", "staging.stops", *_PEOPLE),
+        "marts.reach_change",
+        reads=(*_REACH, "marts.metro_reach", "marts.bus_reach", "marts.rail_reach"),
+        past=("marts.metro_reach", "marts.bus_reach", "marts.rail_reach"),
+        asks="compared_nights",
+        extract=True,
+    ),
+    Table(
+        "marts.suburban_rail",
+        reads=(
+            *_SERVICE,
+            "staging.frequencies",
+            "staging.routes",
+            "staging.stops",
+            "staging.population_cells",
+            *_STREETS,
+        ),
+        extract=True,
+    ),
+    Table(
+        "marts.vehicle_history",
+        reads=("staging.vehicles", "staging.vehicle_states"),
+        by="source",
+        asks="register_versions",
+    ),
+    Table(
+        "marts.diesel_phase_out",
+        reads=("marts.vehicle_history",),
+        asks="register_versions",
         extract=True,
         history=True,
     ),
-    Table("marts.diesel_phase_out", reads=("staging.vehicles",), extract=True, history=True),
+    Table(
+        "marts.diesel_burn_down",
+        reads=("marts.vehicle_history",),
+        asks="register_versions",
+        extract=True,
+    ),
+    Table(
+        "marts.diesel_vehicle_km",
+        reads=(
+            "marts.vehicle_history",
+            "marts.trip_stats",
+            "staging.service_dates",
+            "staging.routes",
+            "staging.agency",
+        ),
+        extract=True,
+    ),
+    Table(
+        "marts.diesel_forecast",
+        reads=("marts.vehicle_history", "marts.diesel_burn_down", "staging.commitments"),
+        extract=True,
+    ),
+    Table(
+        "marts.forecast_skill",
+        reads=("marts.vehicle_history",),
+        past=("marts.diesel_forecast",),
+        extract=True,
+    ),
+    Table(
+        "marts.fleet_reconciliation",
+        reads=("marts.vehicle_history", "staging.fleet_snapshots"),
+        extract=True,
+    ),
+    Table(
+        "marts.bus_emissions",
+        reads=(
+            "marts.trip_stats",
+            "staging.service_dates",
+            "staging.routes",
+            "staging.agency",
+            "marts.vehicle_history",
+        ),
+        extract=True,
+    ),
+    Table("marts.main_streets", reads=("staging.street_works",), extract=True),
     Table(
         "marts.ring_road_diversion",
         reads=("staging.count_stations", "staging.passages", "staging.read_audits"),
@@ -259,10 +431,21 @@ TABLES = (
             "marts.bus_reach",
             "marts.diesel_phase_out",
             "marts.ring_road_diversion",
+            "marts.bus_emissions",
+            "marts.main_streets",
+            "marts.diesel_forecast",
         ),
         extract=True,
     ),
+    Table(
+        "marts.commitment_targets",
+        reads=("staging.announced_targets", "marts.diesel_burn_down"),
+        extract=True,
+    ),
 )
+
+# What runs compiled, in the tables by inputs.
+COMPILED = "pipelines.marts.reach.routing.router"
 
 _BY_NAME = {table.name: table for table in TABLES}
 _KINDS = {kind.name: kind for kind in SOURCE_KINDS}
@@ -293,7 +476,8 @@ def needed(figures: Collection[str] = ()) -> tuple[Table, ...]:
 
 
 def _with_what_it_reads(name: str) -> set[str]:
-    return {name}.union(*(_with_what_it_reads(read) for read in _BY_NAME[name].reads))
+    below = (*_BY_NAME[name].reads, *_BY_NAME[name].past)
+    return {name}.union(*(_with_what_it_reads(read) for read in below))
 
 
 def marts(figures: Collection[str] = ()) -> tuple[Table, ...]:
@@ -303,7 +487,7 @@ def marts(figures: Collection[str] = ()) -> tuple[Table, ...]:
 
 def published_tables(figures: Collection[str] = ()) -> tuple[Table, ...]:
     """The tables of the analysts' file: every mart, and the staging tables they ask for."""
-    return tuple(t for t in needed(figures) if t.published or not t.source)
+    return tuple(t for t in needed(figures) if t.published or not (t.source or t.lake_only))
 
 
 def extracts(figures: Collection[str] = ()) -> tuple[Table, ...]:

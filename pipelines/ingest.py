@@ -33,7 +33,7 @@ from pipelines.warehouse.state import (
     stands,
     version_key,
 )
-from pipelines.warehouse.versions import FEEDS, governed
+from pipelines.warehouse.versions import FEED_VERSIONS, FEEDS, governed
 
 # What stays readable of a version that is held back.
 TOLD_OF_HELD = ("staging.feed_notices", "staging.feed_rules")
@@ -150,7 +150,7 @@ class Load:
 
     def run(self, attempts: Sequence[Fetched]) -> None:
         """Stage what the attempts brought, carry what failed, and write what governs the night."""
-        before = last_good(self.lake, self.source_id, self.service_date)
+        before, is_again = last_good(self.lake, self.source_id, self.service_date)
         tables = [table.name for table in flow.staging_tables(self.source.kind)]
         self._stands = stands(self.lake, tables)
         outcomes = [self._load_object(attempt, before) for attempt in attempts]
@@ -160,12 +160,13 @@ class Load:
                 replace(item, is_stale=True, reason=reason) for item in before.values()
             ] or [self._missing("", reason)]
         if self.source.kind == FEEDS:
-            self._flush()  # the dates of what came tonight are read from the lake
-            self.objects = governed(self.lake, self.service_date, self.objects)
-        self._flush(
-            [night_sources_partition(self.service_date, self.source_id, self.objects)],
-            [attempt_rows(self.lake, self.source_id, self.service_date, outcomes)],
+            staged = [one.rows for one in self._waiting if one.table == FEED_VERSIONS]
+            self.objects = governed(self.lake, self.service_date, self.objects, staged)
+        night = night_sources_partition(
+            self.service_date, self.source_id, self.objects, is_new=not is_again
         )
+        attempted = attempt_rows(self.lake, self.source_id, self.service_date, outcomes)
+        self._flush([night], [attempted])
 
     def _load_object(self, attempt: Fetched, before: Mapping[str, Governing]) -> Fetched:
         if attempt.outcome != "failed":
@@ -224,11 +225,11 @@ class Load:
 
         Raises `QuarantinedFeedError` for a feed version that is held back: its notices are kept.
         """
-        is_released = self._is_released(attempt.version_id)
         version = describe_version(
             self.city, self.source_id, attempt.object_name, attempt.version_id
         )
         key = version_key(self.source_id, attempt.version_id)
+        is_released = self._is_released(attempt.version_id, key)
         parser = flow.source_kind(self.source.kind).parse
         wanted: list[tuple[flow.Table, str]] = []
         for table in flow.staging_tables(self.source.kind):
@@ -263,9 +264,12 @@ class Load:
             if table.name in writers:
                 self._keep(writers[table.name], key, input_hash)
 
-    def _is_released(self, version_id: str) -> bool:
-        """Whether a person has released a feed version. Raises `SourceError` for a rejected one."""
-        if self.source.kind != FEEDS:
+    def _is_released(self, version_id: str, key: Mapping[str, object]) -> bool:
+        """Whether a person has released a feed version. Raises `SourceError` for a rejected one.
+
+        One that was decided upon was held back, and what was found in it is kept.
+        """
+        if self.source.kind != FEEDS or key_text(key) not in self._stands[release.NOTICES]:
             return False
         decided = release.decision(self.lake, self.source_id, version_id)
         if decided is not None and not decided.is_release:

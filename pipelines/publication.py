@@ -22,7 +22,7 @@ import polars as pl
 
 from pipelines import flow
 from pipelines.audit import CHECKS, NightTables, as_results, read_results
-from pipelines.build import Key
+from pipelines.build import INPUTS_ID, Key
 from pipelines.contracts import grain, load_contract
 from pipelines.contracts.dictionary import Dictionary, dictionary_rows
 from pipelines.contracts.meta import Sources, Tables
@@ -166,7 +166,7 @@ class Publication:
             "night_date <> ?",
             [self.service_date],
         )
-        mine = [(name, text) for name, text, _, _ in self._contents_out]
+        mine = [(name, text) for name, text, _, _ in self._contents_out if self._goes_out(name)]
         held = pl.DataFrame(mine, schema=["table_name", "partition_key"], orient="row")
         return (
             rows.join(held, on=["table_name", "partition_key"], how="anti")
@@ -181,6 +181,11 @@ class Publication:
         rows = self.lake.read("ops.publications", ops.Publications)
         dates: list[date] = rows.get_column("service_date").to_list()
         return max([self.service_date, *dates])
+
+    def _goes_out(self, name: str) -> bool:
+        """Whether the night's own partitions of a table go out: of one by date, and of the latest
+        night all."""
+        return _by_date(name) or self.service_date == self.latest_date
 
     @cached_property
     def _published(self) -> tuple[flow.Table, ...]:
@@ -307,7 +312,7 @@ class Publication:
         here[key_text(date_key(self.service_date))] = date_key(self.service_date)
         chosen: dict[str, list[tuple[Key, int | None, int]]] = {}
         for name, text, _, rows in self._contents_out:
-            if self.service_date == self.latest_date or _by_date(name):
+            if self._goes_out(name):
                 chosen.setdefault(name, []).append((here[text], None, rows))
         for row in self.others.iter_rows(named=True):
             name, text = row["table_name"], row["partition_key"]
@@ -398,6 +403,10 @@ def _by_date(name: str) -> bool:
 def _key(name: str, text: str) -> Key:
     if _by_date(name):
         return date_key(date.fromisoformat(text))
+    if flow.table(name).by == "inputs":
+        return {INPUTS_ID: text}
+    if flow.table(name).by == "source":
+        return {"source_id": text}
     return version_key(*text.split("/"))
 
 

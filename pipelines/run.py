@@ -162,8 +162,12 @@ def load(source_id: str, report: Report, key: str, run_id: str) -> Report:
 def build(table: str, key: str, run_id: str) -> Report:
     """Make one mart for one night, where its inputs or code have changed."""
     from pipelines.build import Build
+    from pipelines.fingerprint import code_hash
+    from pipelines.settings import keep_compiled_code
 
     settings, city, day = _night(key)
+    if flow.table(table).by == "inputs":
+        keep_compiled_code(settings, code_hash(flow.COMPILED)[:12])
     policy = _policy(settings, city) if flow.table(table).takes_policy else None
 
     def work(lake: Lake) -> tuple[str, int, str]:

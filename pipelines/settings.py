@@ -3,7 +3,8 @@
 Environment (all optional): `QALA_CITY` (path of the city file), `QALA_DATA` (folder for landing,
 lake, publication and Airflow's homes), `QALA_CATALOG` (DuckLake catalog: a SQLite file's path, or
 ``postgres:...`` in production), `QALA_OBJECTS` (the lake's Parquet files: a folder or ``s3://...``),
-`QALA_SECRET_<NAME>` (a key that the city file names as ``{secret:<name>}``).
+`QALA_SECRET_<NAME>` (a key that the city file names as ``{secret:<name>}``), `NUMBA_CACHE_DIR`
+(where compiled code is kept, else in the data folder).
 A city is one TOML file: `cities/almaty.toml` shows every key, `docs/add-a-city.md` explains them.
 """
 
@@ -283,6 +284,15 @@ def point_to_city(city_file: Path | None) -> None:
     """Let this process and those it starts use another city file; None changes nothing."""
     if city_file is not None:
         os.environ["QALA_CITY"] = str(city_file.resolve())
+
+
+def keep_compiled_code(settings: Settings, code: str) -> None:
+    """Let Numba keep what this process compiles in the data folder, unless NUMBA_CACHE_DIR is set.
+
+    `code` is the hash of all that is compiled: by itself Numba looks at the file of a function and
+    not at what it calls elsewhere, and so would run what was compiled from an older version.
+    """
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(settings.data / "compiled" / code))
 
 
 def airflow_database(home: Path) -> str:

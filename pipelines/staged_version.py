@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pipelines import flow
@@ -18,7 +17,7 @@ from pipelines.errors import ContractError
 from pipelines.night import SourceVersion
 from pipelines.staging.sift import Quarantine, Staged
 from pipelines.warehouse.lake import Lake, Partition
-from pipelines.warehouse.parts import PartWriter
+from pipelines.warehouse.parts import PartWriter, two_threads
 from pipelines.warehouse.state import Stand, finished
 
 
@@ -35,8 +34,8 @@ class TableWriter:
 
     def add(self, staged: Staged, *, is_ordered: bool) -> None:
         """Write what a maker made. `is_ordered`: rows are in key order, after those before."""
-        rows = staged.rows if is_ordered else in_key_order(staged.rows, self.rows.contract)
-        self.rows.add(rows)
+        rows, contract = staged.rows, self.rows.contract
+        self.rows.add(rows if is_ordered else in_key_order(rows, contract, same=self.rows.key))
         if staged.quarantine.height:
             self.refused.add(staged.quarantine)
             self.refused_count += staged.refused
@@ -71,26 +70,39 @@ def stage_version(
 
     Tables made in parts come first, part after part; the others when every part has passed.
     """
-    writers = {
-        table.name: TableWriter(
-            table,
-            PartWriter(lake.objects, table.name, key, load_contract(table)),
-            PartWriter(lake.objects, f"quarantine.{table.short_name}", key, Quarantine),
-        )
-        for table in tables
-    }
-    try:
-        for part in raw.parts() if hasattr(raw, "parts") else ():
-            for table in (table for table in tables if table.in_parts):
-                made = flow.load_function(table.maker_path)(part, version)
-                writers[table.name].add(made, is_ordered=True)
-        for table in (table for table in tables if not table.in_parts):
-            made = flow.load_function(table.maker_path)(raw, version)
-            writers[table.name].add(made, is_ordered=False)
-    except BaseException:
-        discard(writers.values())
-        raise
+    with two_threads() as threads:
+        writers = {
+            table.name: TableWriter(
+                table,
+                PartWriter(lake.objects, table.name, key, load_contract(table), threads),
+                PartWriter(
+                    lake.objects, f"quarantine.{table.short_name}", key, Quarantine, threads
+                ),
+            )
+            for table in tables
+        }
+        try:
+            _make(writers, raw, version)
+        except BaseException:
+            discard(writers.values())
+            raise
     return writers
+
+
+def _make(writers: Mapping[str, TableWriter], raw: Any, version: SourceVersion) -> None:
+    """Make the rows of some tables of one kind of source; all of them are written at the end."""
+    tables = [writer.table for writer in writers.values()]
+    siblings = flow.staging_tables(tables[0].source)
+    for part in raw.parts() if any(table.in_parts for table in siblings) else ():
+        for table in (table for table in tables if table.in_parts):
+            made = flow.load_function(table.maker_path)(part, version)
+            writers[table.name].add(made, is_ordered=True)
+    for table in (table for table in tables if not table.in_parts):
+        made = flow.load_function(table.maker_path)(raw, version)
+        writers[table.name].add(made, is_ordered=False)
+    for writer in writers.values():
+        writer.rows.wait()
+        writer.refused.wait()
 
 
 def partitions(
@@ -101,9 +113,11 @@ def partitions(
         lake, writer.rows, input_hash=input_hash, refused_count=writer.refused_count, is_new=is_new
     )
     refused = writer.refused
-    if refused.row_count or lake.exists(refused.table):
+    if refused.row_count or (not is_new and lake.exists(refused.table)):
         found.append(
-            Partition(refused.table, refused.key, Quarantine, refused.rest, files=refused.files)
+            Partition(
+                refused.table, refused.key, Quarantine, refused.rest, is_new, tuple(refused.files)
+            )
         )
     return found, stand
 
@@ -111,5 +125,9 @@ def partitions(
 def discard(writers: Iterable[TableWriter]) -> None:
     """Remove the files of tables that will not be committed."""
     for writer in writers:
-        for file in (*writer.rows.files, *writer.refused.files):
-            Path(file).unlink(missing_ok=True)
+        writer.rows.discard()
+        writer.refused.discard()
+
+
+def _refused(table: flow.Table) -> str:
+    return f"quarantine.{table.short_name}"

@@ -27,7 +27,12 @@ _OPS = {
     "ops.deliveries": ops.Deliveries,
     "quality.check_results": CheckResults,
 }
-_KEYS = {"version": ("source_id", "version_id"), "service_date": ("service_date",)}
+_KEYS = {
+    "version": ("source_id", "version_id"),
+    "service_date": ("service_date",),
+    "inputs": ("inputs_id",),
+    "source": ("source_id",),
+}
 
 
 def make_tables(lake: Lake) -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from pipelines import flow
+from pipelines.fingerprint import code_hash
+
 ROOT = Path(__file__).resolve().parent.parent
+# Compiled once for all tests, whatever their data folders; anew for other code.
+COMPILED = Path(tempfile.gettempdir()) / f"qala-compiled-{code_hash(flow.COMPILED)[:12]}"
+os.environ.setdefault("NUMBA_CACHE_DIR", str(COMPILED))
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 

@@ -13,6 +13,7 @@ import gtfs_kit
 import pytest
 
 from pipelines.errors import QalaError
+from pipelines.settings import load_city
 from tests.toy_city import run_night
 
 pytestmark = pytest.mark.slow
@@ -66,6 +67,26 @@ def served(feeds: list[Path], day: str) -> tuple[int, int, int]:
     return routes, stops, metro
 
 
+def check_means(connection: duckdb.DuckDBPyConnection, kinds: set[str]) -> None:
+    """What residents reach on average is the mean over cells that the tables of cells give."""
+    means = connection.sql(
+        """
+        SELECT opportunity_type, figure.reached_count, sum(population_p50 * cells.reached_count)
+            / sum(population_p50) AS mean_count
+        FROM marts.accessibility AS figure
+        JOIN marts.opportunities_reached AS cells
+            USING (inputs_id, opportunity_type, threshold_minutes, percentile)
+        JOIN marts.cell_access USING (cell_id)
+        WHERE scope_type = 'city' AND mode_set = 'all'
+        GROUP BY ALL
+        """
+    ).fetchall()
+    assert {kind for kind, _, _ in means} == kinds
+    assert len(means) == 9 * len(kinds)
+    for _, told, computed in means:
+        assert told == pytest.approx(computed, abs=2e-3)
+
+
 @pytest.mark.parametrize("name", FEEDS)
 def test_a_night_of_a_real_feed(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -77,9 +98,20 @@ def test_a_night_of_a_real_feed(
         assert one(connection, "SELECT count(*) FROM marts.stop_stats") == (stops,)
         metro = "SELECT served_stop_count FROM marts.metro_reach WHERE scope_type = 'city'"
         assert one(connection, metro) == (metro_stops,)
+        kinds = {kind for (kind,) in connection.sql("SELECT kind FROM meta.sources").fetchall()}
+        assert kinds == {
+            source.kind for source in load_city(CITIES / f"{name}.toml").sources.values()
+        }
         dates = "SELECT DISTINCT service_date FROM marts.{}"
         for table in ("route_stats", "stop_stats", "metro_reach", "bus_reach", "diesel_phase_out"):
             assert connection.sql(dates.format(table)).fetchall() == [(date.fromisoformat(key),)]
+        if name == "porto_alegre":
+            check_means(connection, {"people", "jobs", "schools", "clinics"})
+            half = (
+                "SELECT reached_share FROM marts.accessibility WHERE mode_set = 'all'"
+                " AND opportunity_type = 'jobs' AND threshold_minutes = 45 AND percentile = 50"
+            )
+            assert 0.5 < one(connection, half)[0] < 0.9
 
 
 def test_a_night_of_the_real_almaty(
@@ -96,6 +128,28 @@ def test_a_night_of_the_real_almaty(
         )
         assert mark == "modelled"  # the grid is a model, whatever else is published
         assert 0.05 < share < 0.3
+        people = "SELECT residents_within_count FROM marts.metro_reach WHERE scope_type = 'city'"
+        (near,) = one(connection, people)
+        ten_minutes = (
+            "SELECT sum(residents_count) FROM marts.access_typology"
+            " WHERE scope_type = 'city' AND access_class = 'high'"
+        )
+        assert 0 < one(connection, ten_minutes)[0] < near  # 800 m to walk instead of 1,000
+        banded = "SELECT sum(residents_count) FROM marts.ptal WHERE scope_type = 'city'"
+        assert one(connection, banded)[0] == pytest.approx(2_351_424, abs=1)
+        worst = (
+            "SELECT worst_share, best_district_id, district_count FROM marts.reach_equity"
+            " WHERE figure_table = 'marts.metro_reach'"
+        )
+        assert one(connection, worst) == (0.0, "almaly", 8)
+        assert one(connection, "SELECT count(*) FROM marts.suburban_rail") == (0,)
+        check_means(connection, {"people"})
+        # The metro is all there is.
+        assert one(
+            connection,
+            "SELECT count(DISTINCT inputs_id), count(inputs_id) FROM marts.reach_inputs"
+            " WHERE mode_set IN ('all', 'metro', 'metro and bus')",
+        ) == (1, 3)
         notices = "SELECT count(*) FROM staging.feed_notices"
         assert one(connection, notices)[0] > 0  # duplicated departures are said so
 
@@ -110,6 +164,6 @@ def test_a_night_of_a_real_register(
     with published("springfield", "2022-09-30", tmp_path, monkeypatch) as connection:
         found = connection.sql(
             "SELECT fuel_type, vehicle_count FROM marts.diesel_phase_out"
-            " WHERE status_scope = 'with reserve' AND vehicle_count > 0"
+            " WHERE status_scope = 'with reserve' AND operator_name = 'all' AND vehicle_count > 0"
         ).fetchall()
         assert dict(found) == expected

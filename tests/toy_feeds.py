@@ -116,6 +116,8 @@ STAGED = (
     "trips",
     "stop_times",
     "frequencies",
+    "transfers",
+    "pathways",
     "shapes",
     "calendar",
     "calendar_dates",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Collection, Sequence
 
 import dataframely as dy
 import polars as pl
@@ -33,6 +34,24 @@ def canonical_csv(
     return file.getvalue()
 
 
-def in_key_order(rows: pl.DataFrame, contract: type[dy.Schema]) -> pl.DataFrame:
-    """Rows sorted by the contract's key (by all columns where it has none)."""
-    return rows.sort(contract.primary_key() or contract.column_names(), nulls_last=False)
+def in_key_order(
+    rows: pl.DataFrame, contract: type[dy.Schema], *, same: Collection[str] = ()
+) -> pl.DataFrame:
+    """Rows sorted by the contract's key (by all columns where it has none).
+
+    `same` are columns with one value in all rows, which is not compared.
+    """
+    columns = contract.primary_key() or contract.column_names()
+    key = [name for name in columns if name not in same]
+    if not key:
+        return rows
+    return rows if rises(rows, key) else rows.sort(key, nulls_last=False)
+
+
+def rises(rows: pl.DataFrame, key: Sequence[str]) -> bool:
+    """Whether the key rises from row to row: none is repeated, blank (but in one row) or astray."""
+    is_above = pl.lit(value=False)
+    for name in reversed(key):
+        column, before = pl.col(name), pl.col(name).shift(1)
+        is_above = (column > before) | ((column == before) & is_above)
+    return bool(rows.select(is_above.slice(1).fill_null(value=False).all()).item())

@@ -1,4 +1,4 @@
-"""Residents within 500 m, in a straight line, of a bus stop served on the service date.
+"""Residents within a walk of 500 m of a bus stop served on the service date.
 
 The distance is that of UN SDG indicator 11.2.1 for low-capacity transport. Bus is GTFS route type
 3, trolleybus 11, and the extended types 700 to 716 (bus) and 800 (trolleybus). How reach is counted
@@ -13,10 +13,12 @@ import dataframely as dy
 
 from pipelines.marts.reach.residents import Reach, compute_reach
 from pipelines.marts.reach.service import Mode, Timetable
+from pipelines.marts.reach.walking import Walkways
 from pipelines.night import Night
 from pipelines.staging.districts import Districts
 from pipelines.staging.gtfs import Routes, ServiceDates, Stops, StopTimes, Trips
 from pipelines.staging.population import PopulationCells
+from pipelines.staging.streets import StreetLinks, StreetNodes
 
 BUS = Mode("bus", distance_m=500, route_types=frozenset({3, 11, *range(700, 717), 800}))
 
@@ -35,7 +37,11 @@ def compute_bus_reach(
     stops: dy.DataFrame[Stops],
     population_cells: dy.DataFrame[PopulationCells],
     districts: dy.DataFrame[Districts],
+    street_nodes: dy.DataFrame[StreetNodes],
+    street_links: dy.DataFrame[StreetLinks],
 ) -> dy.DataFrame[BusReach]:
     """Reach by bus and trolleybus on the night's service date; errors as in `compute_reach`."""
     timetable = Timetable(service_dates, trips, stop_times, routes, stops)
-    return BusReach.validate(compute_reach(night, BUS, timetable, population_cells, districts))
+    walkways = Walkways.of(street_nodes, street_links)
+    reached = compute_reach(night, BUS, timetable, population_cells, districts, walkways=walkways)
+    return BusReach.validate(reached)

@@ -12,29 +12,25 @@ column, rows), and keeps that figure's method, window, mark and reason. Status, 
 - *behind*: the target isn't met, and no such line shows that it will be; so always without a
   deadline or a baseline.
 
-The value decides as it stands: its interval doesn't. Left out: targets announced later, and
-forecasts of the day on which a target is crossed.
+A value decides as it stands: its interval doesn't. Where the figure is a range and no value, its
+end that is farther from the target decides, and the value stays null with the figure's reason.
+
+The forecast is the day on which the target is met, at the address that the commitment gives, with
+its interval. It decides nothing. Left out: targets announced at other times, which are in
+`marts.commitment_targets`.
 """
 
 from __future__ import annotations
 
-import json
-import operator
-from collections.abc import Callable, Collection, Mapping
-from datetime import date
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
 import dataframely as dy
 import polars as pl
-import polars.selectors as cs
 
 from pipelines.contracts.figure import Figure, one_of, stamp
-from pipelines.errors import ContractError, sample_text
-from pipelines.marts.bus_reach import BusReach
-from pipelines.marts.diesel_phase_out import DieselPhaseOut
-from pipelines.marts.metro_reach import MetroReach
-from pipelines.marts.ring_road_diversion import RingRoadDiversion
+from pipelines.marts.commitments.address import Address
+from pipelines.marts.commitments.judging import judge, worse_end
 from pipelines.night import WHOLE_DAY, Night
 from pipelines.staging.commitments import COMPARISONS, DIRECTIONS, Commitments
 
@@ -43,9 +39,7 @@ STATUSES = ("met", "on track", "behind", "overdue", "direction only", "no data")
 STATEMENT_MARK = "published"
 NO_MEASURE = "no measure"
 
-_COMPARE: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
-    {"at most": operator.le, "at least": operator.ge, "below": operator.lt, "above": operator.gt}
-)
+NO_FORECAST = "no forecast is made of it"
 
 
 class CommitmentsStatus(Figure):
@@ -57,7 +51,11 @@ class CommitmentsStatus(Figure):
     sentence = dy.String(description="What was said, word for word.")
     indicator = dy.String(description="What would show that it is kept.")
     status = one_of(*STATUSES, description="Where it stands; see the method.")
-    measured_value = dy.Float64(nullable=True, description="Value of the indicator.")
+    measured_value = dy.Float64(
+        nullable=True, description="Value of the indicator; null where there is none or a range."
+    )
+    measured_low = dy.Float64(nullable=True, description="The least that it may be, where told.")
+    measured_high = dy.Float64(nullable=True, description="The most that it may be, where told.")
     measured_unit = dy.String(nullable=True, description="Unit of the value.")
     measured_share = dy.Float64(
         nullable=True,
@@ -78,33 +76,35 @@ class CommitmentsStatus(Figure):
     )
     target_text = dy.String(nullable=True, description="The target in words.")
     deadline_date = dy.Date(nullable=True, description="Last day to meet it.")
+    forecast_date = dy.Date(nullable=True, description="Day on which it is forecast to be met.")
+    forecast_date_low = dy.Date(nullable=True, description="Earliest day of the interval.")
+    forecast_date_high = dy.Date(nullable=True, description="Latest day of the interval.")
+    forecast_method = dy.String(nullable=True, description="Method of the forecast.")
+    forecast_reason = dy.String(nullable=True, description="Why no day is forecast.")
 
     @dy.rule()
     def no_data_has_a_reason(cls) -> pl.Expr:  # noqa: N805  # a dataframely rule is a class method
-        """Without a value there is a reason and no verdict; with one there is a verdict."""
+        """Without a value there is a reason; without a value or a range there is no verdict."""
         has_no_data = pl.col("status") == "no data"
         no_value = pl.col("measured_value").is_null()
-        return (has_no_data == no_value) & (no_value == pl.col("reason").is_not_null())
+        no_range = pl.col("measured_low").is_null() | pl.col("measured_high").is_null()
+        return (has_no_data == (no_value & no_range)) & (no_value == pl.col("reason").is_not_null())
+
+    @dy.rule()
+    def no_forecast_has_a_reason(cls) -> pl.Expr:  # noqa: N805  # as above
+        """A day is forecast, or a reason says why none is."""
+        return pl.col("forecast_date").is_null() == pl.col("forecast_reason").is_not_null()
 
 
 def compute_commitments_status(
-    night: Night,
-    *,
-    commitments: dy.DataFrame[Commitments],
-    metro_reach: dy.DataFrame[MetroReach],
-    bus_reach: dy.DataFrame[BusReach],
-    diesel_phase_out: dy.DataFrame[DieselPhaseOut],
-    ring_road_diversion: dy.DataFrame[RingRoadDiversion],
+    night: Night, *, commitments: dy.DataFrame[Commitments], **figures: pl.DataFrame
 ) -> dy.DataFrame[CommitmentsStatus]:
-    """One row per commitment. ContractError where one names a mart, column or rows amiss."""
-    figures: dict[str, pl.DataFrame] = {
-        "marts.metro_reach": metro_reach,
-        "marts.bus_reach": bus_reach,
-        "marts.diesel_phase_out": diesel_phase_out,
-        "marts.ring_road_diversion": ring_road_diversion,
-    }
+    """One row per commitment. ContractError where one names a mart, column or rows amiss.
+
+    `figures` are the marts that commitments may name, by their short names.
+    """
     tonight = {
-        name: rows.filter(pl.col("service_date") == night.service_date)
+        f"marts.{name}": rows.filter(pl.col("service_date") == night.service_date)
         for name, rows in figures.items()
     }
     listed = commitments.sort("source_id", "version_id", "rank", "commitment_id")
@@ -132,65 +132,49 @@ _FROM_LIST = (
 )
 
 
-def judge(
-    value: float,
-    on: date,
-    *,
-    target: float | None,
-    comparison: str | None,
-    deadline: date | None = None,
-    baseline: tuple[float, date] | None = None,
-) -> str:
-    """Status of a measured value on a service date (rules in the module's docstring)."""
-    if target is None or comparison is None:
-        return "direction only"
-    meets = _COMPARE[comparison]
-    if meets(value, target):
-        return "met"
-    if deadline is None:
-        return "behind"
-    if on > deadline:
-        return "overdue"
-    if baseline is None or baseline[1] >= deadline:
-        return "behind"
-    start, since = baseline
-    elapsed_share = (on - since) / (deadline - since)
-    expected = start + (target - start) * elapsed_share
-    is_ahead = value >= expected if target > start else value <= expected
-    return "on track" if is_ahead else "behind"
-
-
 def _row(commitment: dict[str, Any], tonight: Mapping[str, pl.DataFrame]) -> dict[str, object]:
     row: dict[str, object] = {name: commitment[name] for name in _FROM_LIST}
-    if not commitment["figure_table"]:
-        needs = f"not measured yet: needs {commitment['needed_input']}"
-        return row | _no_data(needs)
-    figure = _figure_row(commitment, tonight)
+    row |= _forecast(commitment, tonight)
+    address = Address.of(commitment, "figure")
+    if address is None:
+        return row | _no_data(f"not measured yet: needs {commitment['needed_input']}")
+    figure = address.row(tonight)
     if figure is None:
-        return row | _no_data(f"{commitment['figure_table']} has no row for it on this date")
+        return row | _no_data(f"{address.table} has no row for it on this date")
     carried = {name: figure[name] for name in ("departure_window", "method", "mark")}
-    value = figure[commitment["figure_column"]]
-    if value is None:
+    value, low, high, share = (
+        _at(figure, commitment[f"figure_{name}"])
+        for name in ("column", "low_column", "high_column", "share_column")
+    )
+    has_range = low is not None and high is not None
+    if value is None and not has_range:
         return row | _no_data(figure["reason"] or "the figure is null on this date") | carried
-    share, latest = commitment["figure_share_column"], commitment["figure_latest_column"]
+    decides = value if value is not None else worse_end(low, high, commitment["target_comparison"])
     baseline = (commitment["baseline_value"], commitment["baseline_date"])
+    latest = commitment["figure_latest_column"]
     measured: dict[str, object] = {
         "status": judge(
-            value,
+            decides,
             figure["service_date"],
             target=commitment["target_value"],
             comparison=commitment["target_comparison"],
             deadline=commitment["deadline_date"],
             baseline=baseline if baseline[0] is not None else None,
         ),
-        "reason": None,
-        "measured_value": float(value),
+        "reason": None if value is not None else figure["reason"] or "the figure is a range",
+        "measured_value": None if value is None else float(value),
+        "measured_low": float(low) if has_range else None,
+        "measured_high": float(high) if has_range else None,
         "measured_unit": commitment["unit"],
-        "measured_share": figure[share] if share else None,
+        "measured_share": share,
         "measured_scope": commitment["figure_scope"],
         "measured_date": figure[latest or "service_date"],
     }
     return row | carried | measured
+
+
+def _at(row: dict[str, Any], column: str | None) -> Any:
+    return row[column] if column else None
 
 
 def _no_data(reason: str) -> dict[str, object]:
@@ -203,36 +187,20 @@ def _no_data(reason: str) -> dict[str, object]:
     }
 
 
-def _figure_row(
-    commitment: dict[str, Any], tonight: Mapping[str, pl.DataFrame]
-) -> dict[str, Any] | None:
-    """The row of the mart that measures the commitment; null where the mart has none tonight."""
-    name, table = commitment["commitment_id"], commitment["figure_table"]
-    where: dict[str, str] = json.loads(commitment["figure_where_json"] or "{}")
-    latest = commitment["figure_latest_column"]
-    _refuse(name, "the mart", [table], tonight)
-    numbers = [commitment["figure_column"], commitment["figure_share_column"]]
-    numeric = tonight[table].select(cs.numeric()).columns
-    _refuse(name, f"of {table} the value", [column for column in numbers if column], numeric)
-    others = [*where, *([latest] if latest else [])]
-    _refuse(name, f"of {table} the column", others, tonight[table].columns)
-    conditions = (pl.col(column).cast(pl.String) == value for column, value in where.items())
-    rows = tonight[table].filter(pl.lit(True), *conditions)
-    if latest:
-        told = rows.filter(pl.col(commitment["figure_column"]).is_not_null())
-        rows = (told if told.height else rows).sort(latest).tail(1)
-    if rows.height > 1:
-        raise ContractError(
-            f"The commitment {name!r} is measured by {rows.height} rows of {table}.",
-            "Name in its `where` what tells them apart.",
-        )
-    return rows.row(0, named=True) if rows.height else None
-
-
-def _refuse(name: str, what: str, named: Collection[str], known: Collection[str]) -> None:
-    unknown = [word for word in named if word not in known]
-    if unknown:
-        raise ContractError(
-            f"The commitment {name!r} names {what} {sample_text(unknown)}, which there is not.",
-            f"Name one of {', '.join(known)}.",
-        )
+def _forecast(commitment: dict[str, Any], tonight: Mapping[str, pl.DataFrame]) -> dict[str, object]:
+    """The day on which the commitment is forecast to be met, or why none is."""
+    address = Address.of(commitment, "forecast")
+    if address is None:
+        return {"forecast_reason": NO_FORECAST}
+    row = address.row(tonight)
+    if row is None:
+        return {"forecast_reason": f"{address.table} has no row for it on this date"}
+    day = _at(row, commitment["forecast_column"])
+    told = row["reason"] or "the forecast is null on this date"
+    return {
+        "forecast_date": day,
+        "forecast_date_low": _at(row, commitment["forecast_low_column"]),
+        "forecast_date_high": _at(row, commitment["forecast_high_column"]),
+        "forecast_method": row.get("forecast_method", row["method"]),
+        "forecast_reason": told if day is None else None,
+    }

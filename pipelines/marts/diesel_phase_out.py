@@ -1,17 +1,23 @@
 """Diesel phase-out: how many vehicles of each fuel the fleet has on a service date.
 
-A vehicle counts on service date D when it entered service on or before D and has not been
-retired by D. Where the day of entry is blank, the day it was made stands in; where both are
-blank, it counts. Shares are by number of vehicles and always name their scope, because
-published shares differ mainly in it: `status_scope` (in service, or with reserve) times
-`service_scope` (city and suburban together, and each apart where the register tells them apart).
+A vehicle counts on service date D when the history of the register (`marts.vehicle_history`), as
+known on the night, has it on D: it entered service on or before D, and was not retired or lost by
+D. Shares are by number of vehicles and always name their scope, because published shares differ
+mainly in it: `status_scope` (in service, or with reserve) times `service_scope` (city and suburban
+together, and each apart where the register tells them apart). Rows are of all operators, of each
+operator, and of each of its depots; below `all`, fuels without a vehicle have no row, diesel has.
 
 Clean follows Directive (EU) 2019/1161, article 4: gas counts. Hybrids don't, since a register
 doesn't say which of them are plug-in. Zero-emission is reported apart. Both are null for an
-unknown fuel, whose vehicles are a row of their own and stay in the denominator.
+unknown fuel, whose vehicles are a row of their own and stay in the denominator. Rows of the
+register that were refused count nowhere: `refused_count` says how many there are.
+
+Age runs from manufacture, or from entry where manufacture is blank; a vehicle is past its service
+life from SERVICE_LIFE_YEARS on. Vehicles with neither date have no age and are not in its shares.
 
 In a register that marks its reserve, a blank status is a vehicle in service. One that marks
-none can't tell the two, and "in service" is then null. Shares by vehicle-kilometre are left out.
+none can't tell the two, and "in service" is then null. Shares by vehicle-kilometre stand on the
+timetable too: they are in `marts.diesel_vehicle_km`.
 
 The rows are made by `sql/marts/diesel_phase_out.sql`.
 """
@@ -26,10 +32,13 @@ from pipelines.staging.fleet import FUEL_TYPES
 
 STATUS_SCOPES = ("in service", "with reserve")
 FLEET_SERVICE_SCOPES = ("city and suburban", "city", "suburban")
+ALL, NOT_TOLD = "all", "not told"
+# Standard life of a bus in Kazakhstan, as Kazinform reported in August 2024.
+SERVICE_LIFE_YEARS = 7
 
 
 class DieselPhaseOut(Figure):
-    """One row per service date, status scope, service scope and fuel."""
+    """One row per service date, status scope, service scope, operator, depot and fuel."""
 
     status_scope = one_of(
         *STATUS_SCOPES,
@@ -40,6 +49,14 @@ class DieselPhaseOut(Figure):
         *FLEET_SERVICE_SCOPES,
         primary_key=True,
         description="Whose routes count: the city's, the suburban ones, or both.",
+    )
+    operator_name = dy.String(
+        primary_key=True,
+        description="Carrier, 'all' of them, or 'not told' where the register is blank.",
+    )
+    depot_name = dy.String(
+        primary_key=True,
+        description="Depot of the carrier, 'all' of them, or 'not told' where it is blank.",
     )
     fuel_type = one_of(
         *FUEL_TYPES, primary_key=True, description="Fuel; 'unknown' where the register is blank."
@@ -71,6 +88,35 @@ class DieselPhaseOut(Figure):
         nullable=True, description="Whether nothing leaves a tailpipe; null if unknown."
     )
 
+    refused_count = dy.Int64(
+        nullable=True,
+        min=0,
+        metadata={"unit": "vehicles"},
+        description="Rows of the registers that were refused and count nowhere; for all operators.",
+    )
+    known_age_count = dy.Int64(
+        nullable=True,
+        min=0,
+        metadata={"unit": "vehicles"},
+        description="Vehicles of this fuel whose age is known.",
+    )
+    mean_age_years = dy.Float64(
+        nullable=True, metadata={"unit": "years"}, description="Their mean age on the date."
+    )
+    past_life_count = dy.Int64(
+        nullable=True,
+        min=0,
+        metadata={"unit": "vehicles"},
+        description="Of these, vehicles past their service life.",
+    )
+    past_life_share = dy.Float64(
+        nullable=True,
+        min=0,
+        max=1,
+        metadata={"unit": "share"},
+        description="past_life_count / known_age_count.",
+    )
+
     @dy.rule()
     def null_has_a_reason(cls) -> pl.Expr:  # noqa: N805  # a dataframely rule is a class method
         """A share is null exactly where a reason says why."""
@@ -79,5 +125,5 @@ class DieselPhaseOut(Figure):
     @dy.rule()
     def fuels_add_up(cls) -> pl.Expr:  # noqa: N805  # as above
         """The vehicles of all fuels are the fleet."""
-        fuels = pl.col("vehicle_count").sum().over("service_date", "status_scope", "service_scope")
-        return fuels == pl.col("fleet_count")
+        fleet = ("service_date", "status_scope", "service_scope", "operator_name", "depot_name")
+        return pl.col("vehicle_count").sum().over(fleet) == pl.col("fleet_count")

@@ -22,6 +22,7 @@ trips of `marts.trip_stats` whose service runs on the date; its columns one to o
 
 Besides, `departure_count` counts each repetition of frequencies.txt. Where it is above trip_count
 the headways, peak, distance and duration are those of the trips as written, each run once.
+`headway_effective_minutes` is not gtfs-kit's; `pipelines.marts.service` defines it.
 Left out, as in gtfs-kit: trips without a positive duration, headways of trips without direction_id.
 A date without service has no rows.
 """

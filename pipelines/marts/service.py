@@ -59,6 +59,13 @@ class Headways(dy.Schema):
         metadata={"unit": "minute"},
         description="Mean time between departures, 07:00-19:00.",
     )
+    headway_effective_minutes = dy.Float64(
+        nullable=True,
+        min=0,
+        metadata={"unit": "minute"},
+        description="Twice the mean wait of who comes at any time, 07:00-19:00; the mean headway "
+        "where departures are even, more where they bunch.",
+    )
 
 
 def headways(
@@ -76,4 +83,15 @@ def headways(
         headway_max_minutes=pl.col("gap").max() / 60,
         headway_min_minutes=pl.col("gap").min() / 60,
         headway_mean_minutes=pl.col("gap").sum() / pl.len() / 60,
+        headway_effective_minutes=effective_headway(pl.col("gap")) / 60,
     )
+
+
+def effective_headway(gaps: pl.Expr) -> pl.Expr:
+    """Headway of an even service with the same mean wait: sum of h^2 / sum of h.
+
+    Who comes at any time meets a long gap more likely than a short one, and waits half of it:
+    E[wait] = sum of h^2 / (2 x sum of h).
+    """
+    h = gaps.cast(pl.Float64)
+    return pl.when(h.sum() > 0).then((h**2).sum() / h.sum()).otherwise(0.0)

@@ -9,6 +9,7 @@ of trips whose service runs on the date; its columns one to one:
     headway_*_minutes           *_headway             between departures of any route, 07:00-19:00
     start_seconds, end_seconds  start_time, end_time  first and last departure
 
+`headway_effective_minutes` is not gtfs-kit's; `pipelines.marts.service` defines it.
 Times that a feed leaves blank are those interpolated in staging (gtfs-kit can't count such a feed).
 Besides, `departure_count` counts each repetition of frequencies.txt; where it is above trip_count
 the headways and times are those of the trips as written, each run once. Times are those of the

@@ -4,9 +4,9 @@
 bytes of one. The same seed and name give the same bytes on any machine, in any order. What is true
 of the sample, and so what a measure of it should find, is in `truth.TRUTH`.
 
-Products: `metro_gtfs` and `bus_gtfs` (a zip, renewed monthly), `fleet`, `count_stations`,
-`districts`, `population` (one file, always the same), `counts` and `passages` (one file per month
-or day), `read_audits` (one file per service date).
+Products: `metro_gtfs`, `bus_gtfs` and `rail_gtfs` (a zip, renewed monthly), `fleet`,
+`count_stations`, `districts`, `population`, `opportunities` (one file, always the same), `counts`
+and `passages` (one file per month or day), `read_audits` (one file per service date).
 
 Everything that is not in `facts` is synthetic. Nothing here reads a clock, a network, the
 environment or any file but this package's own source. It imports nothing else of the pipelines.
@@ -52,6 +52,12 @@ def _metro(_name: str, service_date: date, _seed: int) -> bytes:
     return make_metro_feed(service_date)
 
 
+def _rail(_name: str, service_date: date, _seed: int) -> bytes:
+    from pipelines.sample.rail import make_rail_feed
+
+    return make_rail_feed(service_date)
+
+
 def _fleet(_name: str, _service_date: date, seed: int) -> bytes:
     from pipelines.sample.fleet import make_fleet
 
@@ -94,6 +100,12 @@ def _population(_name: str, _service_date: date, seed: int) -> bytes:
     return make_population(seed)
 
 
+def _opportunities(_name: str, _service_date: date, seed: int) -> bytes:
+    from pipelines.sample.opportunities import make_opportunities
+
+    return make_opportunities(seed)
+
+
 def _count_files(service_date: date) -> dict[str, str]:
     from pipelines.sample.counts import count_objects
 
@@ -114,9 +126,16 @@ def _monthly(name: str) -> Callable[[date], dict[str, str]]:
     return lambda service_date: {name: service_date.strftime("%Y-%m")}
 
 
+def _rail_files(service_date: date) -> dict[str, str]:
+    from pipelines.sample.rail import covers
+
+    return _monthly("rail_gtfs.zip")(service_date) if covers(service_date) else {}
+
+
 _PRODUCTS = {
     "metro_gtfs": _Product(_monthly("metro_gtfs.zip"), _metro),
     "bus_gtfs": _Product(_monthly("bus_gtfs.zip"), _bus),
+    "rail_gtfs": _Product(_rail_files, _rail),
     "fleet": _Product(_always("fleet_register.csv"), _fleet),
     "count_stations": _Product(_always("count_stations.csv"), _count_stations),
     "counts": _Product(_count_files, _counts),
@@ -126,6 +145,7 @@ _PRODUCTS = {
     ),
     "districts": _Product(_always("districts.geojson"), _districts),
     "population": _Product(_always("population_500m.csv"), _population),
+    "opportunities": _Product(_always("opportunities.csv"), _opportunities),
 }
 PRODUCTS: tuple[str, ...] = tuple(_PRODUCTS)
 

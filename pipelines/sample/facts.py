@@ -69,6 +69,36 @@ METRO_LAST_DEPARTURES = {
     "weekend": (24 * 3600 + 120, 24 * 3600 + 120),
 }
 
+
+@dataclass(frozen=True)
+class RailStation:
+    """A station of the suburban railway to Konaev, in order from Almaty-1."""
+
+    code: str
+    name_en: str
+    name_kk: str
+    name_ru: str
+    latitude: float
+    longitude: float
+
+
+# One pair of trains a day but Sunday since its first day; stations and order, and the times of
+# departure and arrival of the pair. Sources: Ministry of Industry and Infrastructure Development
+# (nur.kz/society/1996276) and qazaqstan.tv/news/166734, November 2022. A timetable in force now and
+# times at the stations between: not found. Positions are ours, drawn roughly, to a kilometre or so.
+RAIL_STATIONS = (
+    RailStation("ALM1", "Almaty-1", "Алматы-1", "Алматы-1", 43.342, 76.950),
+    RailStation("MEDEU", "Medeu", "Медеу", "Медеу", 43.356, 76.985),
+    RailStation("ZHETYSU", "Zhetysu", "Жетісу", "Жетысу", 43.385, 77.030),
+    RailStation("BAISERKE", "Baiserke", "Байсерке", "Байсерке", 43.475, 77.035),
+    RailStation("KAIRAT", "Kairat", "Қайрат", "Кайрат", 43.560, 77.060),
+    RailStation("ZHETIGEN", "Zhetigen", "Жетіген", "Жетыген", 43.690, 77.100),
+    RailStation("KAPSHAGAI", "Kapshagai", "Қапшағай", "Капшагай", 43.865, 77.075),
+)
+RAIL_OPENED_DATE = date(2022, 11, 11)
+RAIL_FROM_ALMATY = (6 * 3600 + 44 * 60, 8 * 3600 + 35 * 60)
+RAIL_TO_ALMATY = (19 * 3600 + 15 * 60, 20 * 3600 + 50 * 60)
+
 # Source: as in 2026 and 2027 in the metro operator's list of holidays; taken to hold every year.
 FIXED_HOLIDAYS = frozenset(
     {
@@ -144,8 +174,13 @@ class District:
     name_ru: str
     official_population: int
     is_exact: bool
+    annexed_date: date | None = None
 
 
+# Land of three districts around became the city's by a decree of the President published on
+# 2014-04-17 (kt.kz 2014-04-17; tengrinews.kz, 253847): 23,200 ha, 16,070 of Karasai district, from
+# which Nauryzbay district was made on 2014-07-02. Which parts of other districts it is: not found.
+ANNEXED_DATE = date(2014, 4, 17)
 # Source: gov.kz pages of the districts (almaty-<district>), figures as published there.
 DISTRICTS = (
     District("alatau", "Alatau", "Алатау ауданы", "Алатауский район", 317_700, is_exact=True),
@@ -156,7 +191,13 @@ DISTRICTS = (
     ),
     District("medeu", "Medeu", "Медеу ауданы", "Медеуский район", 242_100, is_exact=True),
     District(
-        "nauryzbay", "Nauryzbay", "Наурызбай ауданы", "Наурызбайский район", 220_187, is_exact=True
+        "nauryzbay",
+        "Nauryzbay",
+        "Наурызбай ауданы",
+        "Наурызбайский район",
+        220_187,
+        is_exact=True,
+        annexed_date=ANNEXED_DATE,
     ),
     District("turksib", "Turksib", "Түрксіб ауданы", "Турксибский район", 267_000, is_exact=False),
     District("zhetysu", "Zhetysu", "Жетісу ауданы", "Жетысуский район", 173_972, is_exact=True),

@@ -192,6 +192,7 @@ def make_districts() -> bytes:
                 "name_ru": district.name_ru,
                 "official_population": district.official_population,
                 "population_precision": "exact" if district.is_exact else "lower_bound",
+                "annexed_date": district.annexed_date and district.annexed_date.isoformat(),
                 "source": "population: gov.kz page of the district; outline: synthetic",
             },
             "geometry": json.loads(

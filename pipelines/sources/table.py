@@ -16,7 +16,7 @@ import csv
 import io
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 import polars as pl
@@ -25,6 +25,7 @@ from pipelines.errors import SourceError, sample_text
 from pipelines.night import SourceVersion
 
 SEPARATORS = (",", ";", "\t", "|")
+SLICE_ROWS = 1_000_000  # of a Parquet file that is read slice after slice
 
 _ASK = "Ask who delivers the file."
 _CORRECT_COLUMNS = "Correct `columns` of this source in the city file, or ask who delivers it."
@@ -39,17 +40,28 @@ def read_table(payload: bytes, source: SourceVersion) -> pl.DataFrame:
     SourceError where the file can't be read in that format, is empty, repeats a heading, or lacks
     a heading that the city file names.
     """
-    if not payload:
-        raise SourceError(f"{described(source)} is empty.", _ASK)
-    readers = {"csv": _read_csv, "xlsx": _read_xlsx, "parquet": _read_parquet}
-    if source.format not in readers:
-        raise SourceError(
-            f"{described(source)} has the format {source.format!r}, which is no table.",
-            f"Name one of {', '.join(readers)} as the format of this source in the city file.",
-        )
-    headings, rows = readers[source.format](payload, source)
+    headings, rows = _reader(payload, source)(payload, source)
     table = map_table(rows, source, headings)
     return table.filter(~pl.all_horizontal(pl.all().is_null())) if table.width else table
+
+
+def raw_slices(payload: bytes, source: SourceVersion) -> tuple[list[str], Iterator[pl.DataFrame]]:
+    """The file's headings, and its rows in slices, as `map_table` takes them; at least one slice.
+
+    A Parquet file is never held in memory as a whole. SourceError as in `read_table`.
+    """
+    reader = _reader(payload, source)
+    if source.format != "parquet":
+        headings, rows = reader(payload, source)
+        return headings, iter([rows])
+    headings, head = _read_parquet(payload, source, rows=0)
+    height = pl.scan_parquet(io.BytesIO(payload)).select(pl.len()).collect().item()
+    if height == 0:
+        return headings, iter([head])
+    return headings, (
+        pl.scan_parquet(io.BytesIO(payload)).select(headings).slice(start, SLICE_ROWS).collect()
+        for start in range(0, height, SLICE_ROWS)
+    )
 
 
 def map_table(
@@ -89,6 +101,20 @@ def require_columns(table: pl.DataFrame, source: SourceVersion, names: Iterable[
 def described(source: SourceVersion) -> str:
     """How a sentence names the object, e.g. ``fleet.csv of the source 'fleet'``."""
     return f"{source.object_name} of the source {source.source_id!r}"
+
+
+def _reader(
+    payload: bytes, source: SourceVersion
+) -> Callable[[bytes, SourceVersion], tuple[list[str], pl.DataFrame]]:
+    if not payload:
+        raise SourceError(f"{described(source)} is empty.", _ASK)
+    readers = {"csv": _read_csv, "xlsx": _read_xlsx, "parquet": _read_parquet}
+    if source.format not in readers:
+        raise SourceError(
+            f"{described(source)} has the format {source.format!r}, which is no table.",
+            f"Name one of {', '.join(readers)} as the format of this source in the city file.",
+        )
+    return readers[source.format]
 
 
 def _map_headings(
@@ -187,13 +213,15 @@ def _read_xlsx(payload: bytes, source: SourceVersion) -> tuple[list[str], pl.Dat
     return [heading or "" for heading in cells.row(0)], rows
 
 
-def _read_parquet(payload: bytes, source: SourceVersion) -> tuple[list[str], pl.DataFrame]:
+def _read_parquet(
+    payload: bytes, source: SourceVersion, rows: int | None = None
+) -> tuple[list[str], pl.DataFrame]:
     try:
-        rows = pl.read_parquet(payload)
+        table = pl.read_parquet(payload, n_rows=rows)
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{described(source)} is no readable Parquet file.", _ASK) from error
-    rows = rows.select(pl.exclude(pl.Binary))
-    return rows.columns, rows
+    table = table.select(pl.exclude(pl.Binary))
+    return table.columns, table
 
 
 def _refuse(what: str, names: Sequence[str], remedy: str) -> None:

@@ -56,6 +56,10 @@ class Districts(Versioned):
         nullable=True,
         description="Whether the official population is exact or a lower bound ('over 358,000').",
     )
+    annexed_date = dy.Date(
+        nullable=True,
+        description="When the city annexed it; null for what it was before, or if not known.",
+    )
     latitude = dy.Float64(
         min=-90, max=90, metadata={"unit": "degree"}, description="Of the centroid, WGS 84."
     )

@@ -8,6 +8,7 @@ their first row in the file's order, rules are applied, and nothing is lost: a r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,12 +16,14 @@ import dataframely as dy
 import polars as pl
 from polars import selectors as cs
 
+from pipelines.contracts.canonical import rises
 from pipelines.night import SourceVersion
 
 ROW = "row_number"
 FIRST_ROW = 2  # the header is row 1, as an editor or a spreadsheet counts
 TRUE_WORDS = ("1", "true", "yes", "t", "y")
 FALSE_WORDS = ("0", "false", "no", "f", "n")
+_OF_THE_VERSION = frozenset({"source_id", "version_id"})  # the same in all rows that are sifted
 
 
 class Quarantine(dy.Schema):
@@ -55,6 +58,7 @@ def sift(
     parsed: Mapping[str, pl.Expr] | None = None,
     *,
     read_from: Mapping[str, str] | None = None,
+    refused: pl.Expr | None = None,
 ) -> Staged:
     """Sift raw rows (text or typed columns) into rows under `schema` and quarantine.
 
@@ -62,11 +66,16 @@ def sift(
     (GTFS times, say); the expression's null where the raw text is not null means *unparsable*,
     provided the raw frame has a column of that name, or the one that `read_from` names for it.
     Columns of the contract that the raw frame lacks become null, unknown columns are left out.
-    `source_id` and `version_id` are filled in.
+    `source_id` and `version_id` are filled in. `refused` gives, from the raw columns, the name of a
+    rule by which a row is refused unread, null where it isn't. Raw rows that aren't those of the
+    file in its order bring their own `row_number`.
     """
     parsed = parsed or {}
     read_from = read_from or {}
-    numbered = raw.with_row_index(ROW, offset=FIRST_ROW).with_columns(pl.col(ROW).cast(pl.Int64))
+    is_numbered = ROW in raw.columns
+    numbered = (raw if is_numbered else raw.with_row_index(ROW, offset=FIRST_ROW)).with_columns(
+        pl.col(ROW).cast(pl.Int64)
+    )
     expressions: list[pl.Expr] = []
     unparsable: dict[str, str] = {}
     for name, column in schema.columns().items():
@@ -84,9 +93,12 @@ def sift(
             expressions.append(_parse(name, raw.schema[name], column.dtype).alias(name))
             unparsable[name] = name
     typed = numbered.select(pl.col(ROW), *expressions)
+    unread = numbered.select(ROW, rule=pl.lit(None, pl.String) if refused is None else refused)
+    is_read = unread.get_column("rule").is_null()
     failed = {
         f"{name}|unparsable": _has_value(numbered.get_column(raw_name))
         & typed.get_column(name).is_null()
+        & is_read
         for name, raw_name in unparsable.items()
     }
     refused_rules = [
@@ -94,6 +106,8 @@ def sift(
         for rule, mask in failed.items()
         if mask.any()
     ]
+    if not is_read.all():
+        refused_rules.append(unread.filter(~is_read))
     if refused_rules:
         bad = pl.concat(refused_rules).get_column(ROW).unique()
         typed = typed.filter(~pl.col(ROW).is_in(bad.implode()))
@@ -118,6 +132,20 @@ def settle(
     `raw` has `row_number` and the rows as they were read; `refused` are frames of (row_number,
     rule). The order of `typed` is kept.
     """
+    if keeps(schema, typed):
+        broken = [frame for frame in refused if frame.height]
+        return Staged(typed.select(schema.column_names()), _quarantine(raw, broken, source))
+    return settle_each(schema, typed, raw, refused, source)
+
+
+def settle_each(
+    schema: type[dy.Schema],
+    typed: pl.DataFrame,
+    raw: pl.DataFrame,
+    refused: Sequence[pl.DataFrame],
+    source: SourceVersion,
+) -> Staged:
+    """As `settle`, each row asked for itself."""
     rows, failure = _with_row_number(schema).filter(typed)
     broken = [frame for frame in refused if frame.height]
     if len(failure):
@@ -132,9 +160,25 @@ def settle(
     return Staged(rows.drop(ROW), _quarantine(raw, [f for f in broken if f.height], source))
 
 
+def keeps(schema: type[dy.Schema], typed: pl.DataFrame) -> bool:
+    """Whether all of one version's rows keep the contract.
+
+    To ask each row costs several times as much, in memory too: most of it goes into the search for
+    repeated keys, of which there are none where the key rises from row to row.
+    """
+    key = [name for name in schema.primary_key() if name not in _OF_THE_VERSION]
+    is_unique = rises(typed, key) or typed.n_unique(key) == typed.height if key else False
+    return is_unique and _with_row_number(schema, False).is_valid(typed)
+
+
 @cache
-def _with_row_number(schema: type[dy.Schema]) -> type[dy.Schema]:
-    return type(f"{schema.__name__}Row", (schema,), {ROW: dy.Int64()})
+def _with_row_number(schema: type[dy.Schema], is_keyed: bool = True) -> type[dy.Schema]:  # noqa: FBT001, FBT002  # a cache's key
+    """The contract and `row_number`; where it is not keyed, repeated keys break no rule."""
+    columns: dict[str, dy.Column] = {ROW: dy.Int64()}
+    for name in () if is_keyed else schema.primary_key():
+        columns[name] = copy(schema.columns()[name])
+        columns[name].primary_key = False
+    return type(f"{schema.__name__}Row", (schema,), columns)
 
 
 def _parse(name: str, raw: pl.DataType, target: pl.DataType) -> pl.Expr:

@@ -9,7 +9,10 @@ written for a commit that never came is no part of the lake (DuckLake's
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -19,48 +22,106 @@ import dataframely as dy
 import polars as pl
 
 from pipelines.contracts.canonical import canonical_csv
-from pipelines.warehouse.lake import INLINED_ROWS
 
+# Up to this many rows are inserted, and the catalog keeps them: each is a bit of SQL, written and
+# with every look at its table read again, so that a few hundred cost more than a file.
+INSERTED_ROWS = 200
 ROWS_A_GROUP = 122_880  # DuckDB's own row group: one unit of parallel reading
+
+
+@dataclass(frozen=True)
+class Threads:
+    """Two threads beside the caller's: in one rows are hashed in the order given, in the other
+    they are written."""
+
+    hashing: ThreadPoolExecutor
+    writing: ThreadPoolExecutor
+
+
+@contextmanager
+def two_threads() -> Iterator[Threads]:
+    """Threads for some `PartWriter`s; all that was given to them is done at the end."""
+    with ExitStack() as stack:
+        yield Threads(*(stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2)))
 
 
 @dataclass
 class PartWriter:
-    """One partition's rows in key order, part after part."""
+    """One partition's rows in key order, part after part.
+
+    With `threads` a part is hashed and written while the caller goes on, one part at a time: `wait`
+    for the last.
+    """
 
     objects: str
     table: str
     key: Mapping[str, object]
     contract: type[dy.Schema]
+    threads: Threads | None = None
     row_count: int = 0
     files: list[str] = field(default_factory=list)
     rest: pl.DataFrame = field(init=False)  # too few rows for a file: to be inserted
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _going: list[Future[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Start with nothing: the header is part of what is hashed."""
-        self.rest = self.contract.create_empty()
-        self._digest.update(canonical_csv(self.rest, self.contract))
+        """Start with nothing."""
+        self.rest = pl.DataFrame(schema={n: c.dtype for n, c in self.contract.columns().items()})
 
     def add(self, ordered: pl.DataFrame) -> None:
         """Write rows; in key order, and after those added before."""
+        self.wait()
         if ordered.is_empty():
             return
-        self._digest.update(canonical_csv(ordered, self.contract, header=False))
+        is_first = self.row_count == 0
         self.row_count += ordered.height
         rows = ordered.select(self.contract.column_names())
-        if rows.height <= INLINED_ROWS:
+        self._do("hashing", lambda: self._hash(rows, is_first=is_first))
+        if rows.height <= INSERTED_ROWS:
             self.rest = pl.concat([self.rest, rows])
             return
+        file = self._new_file()
+        self.files.append(str(file))
+        self._do("writing", lambda: self._write(rows, file))
+
+    def wait(self) -> None:
+        """Wait for what was added; raises what went wrong with it."""
+        going, self._going = self._going, []
+        futures.wait(going)
+        for one in going:
+            one.result()
+
+    def discard(self) -> None:
+        """Remove the files that were written: they will not be committed."""
+        futures.wait(self._going)
+        for file in self.files:
+            Path(file).unlink(missing_ok=True)
+
+    def _do(self, thread: str, work: Callable[[], None]) -> None:
+        if self.threads is None:
+            work()
+        else:
+            self._going.append(getattr(self.threads, thread).submit(work))
+
+    def _hash(self, rows: pl.DataFrame, *, is_first: bool) -> None:
+        for number, piece in enumerate(rows.iter_slices(ROWS_A_GROUP)):
+            has_header = is_first and number == 0
+            self._digest.update(canonical_csv(piece, self.contract, header=has_header))
+
+    def _new_file(self) -> Path:
         folder = Path(self.objects, *self.table.split("."))
         for column, value in self.key.items():
             folder /= f"{column}={quote(str(value), safe='')}"
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / f"qala-{uuid4()}.parquet"
-        rows.write_parquet(file, row_group_size=ROWS_A_GROUP)
-        self.files.append(str(file))
+        return folder / f"qala-{uuid4()}.parquet"
+
+    def _write(self, rows: pl.DataFrame, file: Path) -> None:
+        rows.drop(list(self.key)).write_parquet(file, row_group_size=ROWS_A_GROUP)
 
     @property
     def content_hash(self) -> str:
         """Hash of the rows so far: that of `pipelines.contracts.canonical.content_hash`."""
+        self.wait()
+        if self.row_count == 0:
+            return hashlib.sha256(canonical_csv(self.rest, self.contract)).hexdigest()
         return self._digest.hexdigest()

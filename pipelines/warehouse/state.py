@@ -16,6 +16,8 @@ from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Added, Lake, Partition
 from pipelines.warehouse.parts import PartWriter
 
+ROWS_AT_ONCE = 2_000_000  # hashed as text and written to a file of their own: some 200 MB
+
 
 @dataclass(frozen=True)
 class Stand:
@@ -87,7 +89,9 @@ def written(
     """
     name = table if isinstance(table, str) else table.name
     writer = PartWriter(lake.objects, name, key, contract)
-    writer.add(in_key_order(rows, contract))
+    ordered = in_key_order(rows, contract, same=key)
+    for at in range(0, max(1, ordered.height), ROWS_AT_ONCE):
+        writer.add(ordered.slice(at, ROWS_AT_ONCE))
     return finished(lake, writer, input_hash=input_hash, refused_count=refused_count, is_new=is_new)
 
 
@@ -128,25 +132,26 @@ def governing(
     ]
 
 
-def last_good(lake: Lake, source_id: str, service_date: date) -> dict[str, Governing]:
-    """A source's objects by name, as they governed its latest night up to the date."""
+def last_good(lake: Lake, source_id: str, service_date: date) -> tuple[dict[str, Governing], bool]:
+    """A source's objects by name, as they governed its latest night up to the date, and whether
+    the lake has the night of that date."""
     rows = lake.read(
         "ops.night_sources",
         ops.NightSources,
-        "source_id = ? AND service_date <= ? AND version_id <> ''",
+        "source_id = ? AND service_date <= ?",
         [source_id, service_date],
     )
-    if rows.is_empty():
-        return {}
-    latest = rows.filter(pl.col("service_date") == pl.col("service_date").max())
-    return {
+    good = rows.filter(pl.col("version_id") != "")
+    latest = good.filter(pl.col("service_date") == pl.col("service_date").max())
+    objects = {
         row["object_name"]: Governing(**row)
         for row in latest.drop("service_date").iter_rows(named=True)
     }
+    return objects, service_date in rows.get_column("service_date")
 
 
 def night_sources_partition(
-    service_date: date, source_id: str, objects: Sequence[Governing]
+    service_date: date, source_id: str, objects: Sequence[Governing], *, is_new: bool = False
 ) -> Partition:
     """What replaces a source's rows of a night."""
     rows = pl.DataFrame(
@@ -154,7 +159,7 @@ def night_sources_partition(
         schema={name: c.dtype for name, c in ops.NightSources.columns().items()},
     )
     key = {"service_date": service_date, "source_id": source_id}
-    return Partition("ops.night_sources", key, ops.NightSources, rows)
+    return Partition("ops.night_sources", key, ops.NightSources, rows, is_new)
 
 
 def step_row(run_id: str, service_date: date, report: Mapping[str, Any]) -> Added:

@@ -55,12 +55,17 @@ def days_governed(
     return governing_days(fetched, _periods(lake, source_ids), service_date, since=since)
 
 
-def governed(lake: Lake, service_date: date, objects: Sequence[Governing]) -> list[Governing]:
+def governed(
+    lake: Lake,
+    service_date: date,
+    objects: Sequence[Governing],
+    staged: Sequence[pl.DataFrame] = (),
+) -> list[Governing]:
     """A feed's objects of a night, the version fetched put right by the days that versions cover.
 
-    `objects` is what tonight's fetch came to (not yet written); staged versions must be in the
-    lake. Where a source lists several objects each governs as it was fetched: the audit refuses
-    such a night, since a feed is one object.
+    `objects` is what tonight's fetch came to and `staged` are the versions it brought
+    (`FeedVersions`), neither of them written yet. Where a source lists several objects each governs
+    as it was fetched: the audit refuses such a night, since a feed is one object.
     """
     if len(objects) != 1:
         return list(objects)
@@ -68,7 +73,7 @@ def governed(lake: Lake, service_date: date, objects: Sequence[Governing]) -> li
     fetches = _good_fetches(lake, service_date, [item.source_id])
     if not item.is_stale and item.version_id:
         fetches = pl.concat([fetches, _tonight(item, service_date)])
-    periods = _periods(lake, [item.source_id])
+    periods = _periods(lake, [item.source_id], staged)
     days = governing_on(governing_days(_runs(fetches), periods, service_date), service_date)
     if days.is_empty():
         return [item]
@@ -125,9 +130,13 @@ def version_changes(lake: Lake, service_date: date) -> dy.DataFrame[VersionChang
     )
 
 
-def _periods(lake: Lake, source_ids: Collection[str]) -> pl.DataFrame:
+def _periods(
+    lake: Lake, source_ids: Collection[str], staged: Sequence[pl.DataFrame] = ()
+) -> pl.DataFrame:
     where, names = _named(source_ids)
-    return service_periods(lake.read(FEED_VERSIONS, FeedVersions, where, names))
+    rows = pl.concat([lake.read(FEED_VERSIONS, FeedVersions, where, names), *staged])
+    latest = rows.unique(["source_id", "version_id"], keep="last", maintain_order=True)
+    return service_periods(latest)
 
 
 def _named(source_ids: Collection[str]) -> tuple[str, list[str]]:

@@ -40,6 +40,7 @@ headlines AS (
     FROM marts.diesel_phase_out AS diesel
     WHERE diesel.fuel_type = 'diesel'
         AND diesel.service_scope = 'city and suburban'
+        AND diesel.operator_name = 'all'
         AND diesel.service_date = (SELECT night.service_date FROM night)
     UNION ALL
     SELECT

@@ -48,7 +48,17 @@ def test_the_page_leads_to_a_published_city(tmp_path: Path) -> None:
 def test_the_blocks_of_the_page_are_city_files(tmp_path: Path) -> None:
     path = tmp_path / "springfield.toml"
     path.write_text("".join(BLOCKS))
-    assert set(load_city(path).sources) == {"transit", "fleet", "positions", "bus", "counts"}
+    named = {
+        "transit",
+        "fleet",
+        "registry",
+        "streets",
+        "jobs_and_schools",
+        "positions",
+        "bus",
+        "counts",
+    }
+    assert set(load_city(path).sources) == named
 
 
 def test_every_kind_and_key_is_on_the_page() -> None:

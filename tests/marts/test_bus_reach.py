@@ -12,13 +12,13 @@ from tests.toy_feeds import FILES, SUNDAY, toy_feed
 @pytest.mark.parametrize("service_date", ["2026-11-18", SUNDAY])
 def test_residents_within_500_m_of_the_bus_stops(service_date: str) -> None:
     reach = compute_bus_reach(a_night(service_date), **toy_city())
-    # hill (20) and slope (200) live 222 m and 111 m from BA; all four stops lie in the west.
+    # slope (200) is 434 m on foot from BA, hill 578 m; all four stops lie in the west.
     assert reach.select(
         "scope_id", "distance_m", "served_stop_count", "residents_within_count", "reach_share"
     ).rows() == [
-        ("toyville", 500, 4, 220.0, 0.098743),
+        ("toyville", 500, 4, 200.0, 0.089767),
         ("east", 500, 0, 0.0, 0.0),
-        ("west", 500, 4, 220.0, 1.0),
+        ("west", 500, 4, 200.0, 0.909091),
     ]
 
 
@@ -30,7 +30,7 @@ def test_trolleybuses_and_extended_route_types_count(route_type: int, is_bus: bo
     routes = FILES["routes"].replace("Alpha - Delta,3", f"Alpha - Delta,{route_type}")
     reach = compute_bus_reach(a_night(), **toy_city() | timetable(toy_feed(routes=routes)))
     row = reach.row(0, named=True)
-    assert row["residents_within_count"] == (220.0 if is_bus else None)
+    assert row["residents_within_count"] == (200.0 if is_bus else None)
     reason = "no bus trips on 2026-11-18 in feeds 'feed1'"
     assert row["reason"] == (None if is_bus else reason)
 

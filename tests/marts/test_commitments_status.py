@@ -11,13 +11,17 @@ import polars as pl
 import pytest
 
 from pipelines.errors import ContractError
+from pipelines.marts.bus_emissions import BusEmissions
 from pipelines.marts.bus_reach import BusReach
+from pipelines.marts.commitments.judging import judge
 from pipelines.marts.commitments_status import (
+    NO_FORECAST,
     CommitmentsStatus,
     compute_commitments_status,
-    judge,
 )
+from pipelines.marts.diesel_forecast import DieselForecast
 from pipelines.marts.diesel_phase_out import DieselPhaseOut
+from pipelines.marts.main_streets import MainStreets
 from pipelines.marts.metro_reach import MetroReach
 from pipelines.marts.ring_road_diversion import RingRoadDiversion
 from pipelines.night import Night, Window
@@ -35,6 +39,9 @@ MARTS: Mapping[str, type[dy.Schema]] = {
     "bus_reach": BusReach,
     "diesel_phase_out": DieselPhaseOut,
     "ring_road_diversion": RingRoadDiversion,
+    "bus_emissions": BusEmissions,
+    "main_streets": MainStreets,
+    "diesel_forecast": DieselForecast,
 }
 FIGURE = {
     "service_date": TODAY,
@@ -47,10 +54,13 @@ DIESEL = {
     **FIGURE,
     "status_scope": "in service",
     "service_scope": "city and suburban",
+    "operator_name": "all",
+    "depot_name": "all",
     "fuel_type": "diesel",
     "vehicle_count": 1392,
     "fleet_count": 2939,
     "vehicle_share": 1392 / 2939,
+    "past_life_share": 0.71,
     "mark": "synthetic",
 }
 DIVERSION = {
@@ -67,6 +77,38 @@ REACH = {
     "residents_within_count": 250_000.0,
     "reach_share": 0.1,
     "method": "straight line",
+}
+
+
+EMISSIONS = {
+    **FIGURE,
+    "fleet_case": "fleet",
+    "boundary": "tailpipe",
+    "fuel_type": "all",
+    "emission_class": "all",
+    "pollutant": "NOx",
+    "year_tonnes_low": 498.1,
+    "year_tonnes_high": 854.6,
+    "reason": "a range",
+    "mark": "modelled",
+}
+FORECAST = {
+    **FIGURE,
+    "status_scope": "in service",
+    "forecast_method": "net trend",
+    "zero_date": date(2031, 4, 1),
+    "zero_date_low": date(2029, 1, 1),
+    "zero_date_high": None,
+}
+STREETS = {
+    **FIGURE,
+    "street_class": "all",
+    "street_count": 10,
+    "known_count": 4,
+    "opened_count_low": 0,
+    "opened_count_high": 6,
+    "reason": "a range",
+    "mark": "published",
 }
 
 
@@ -96,10 +138,7 @@ def computed(listed: pl.DataFrame, **figures: list[dict[str, object]]) -> pl.Dat
     return compute_commitments_status(
         NIGHT,
         commitments=Commitments.validate(listed),
-        metro_reach=MetroReach.cast(rows("metro_reach")),
-        bus_reach=BusReach.cast(rows("bus_reach")),
-        diesel_phase_out=DieselPhaseOut.cast(rows("diesel_phase_out")),
-        ring_road_diversion=RingRoadDiversion.cast(rows("ring_road_diversion")),
+        **{name: schema.cast(rows(name)) for name, schema in MARTS.items()},
     )
 
 
@@ -171,6 +210,9 @@ def test_almaty_s_list_on_toy_figures() -> None:
         bus_reach=[
             {**REACH, "residents_within_count": None, "reach_share": None, "reason": "no bus"}
         ],
+        bus_emissions=[EMISSIONS, {**EMISSIONS, "pollutant": "PM10"}],
+        main_streets=[STREETS, {**STREETS, "street_class": "radial"}],
+        diesel_forecast=[FORECAST, {**FORECAST, "forecast_method": "survival"}],
     )
     assert rows.height == 18
     by_rank = {row["rank"]: row for row in rows.rows(named=True)}
@@ -179,13 +221,25 @@ def test_almaty_s_list_on_toy_figures() -> None:
     assert round(diesel["measured_share"], 3) == 0.474
     assert (diesel["mark"], diesel["measured_date"]) == ("synthetic", TODAY)
     assert (diesel["measured_unit"], diesel["deadline_date"]) == ("vehicles", date(2025, 12, 31))
+    assert (diesel["forecast_date"], diesel["forecast_method"]) == (date(2031, 4, 1), "net trend")
+    assert (diesel["forecast_date_low"], diesel["forecast_date_high"]) == (date(2029, 1, 1), None)
     diversion = by_rank[2]
+    assert (diversion["forecast_date"], diversion["forecast_reason"]) == (None, NO_FORECAST)
     assert (diversion["status"], diversion["measured_value"]) == ("met", 0.596)
     assert (diversion["measured_date"], diversion["mark"]) == (date(2026, 10, 1), "measured")
     assert (by_rank[4]["status"], by_rank[4]["measured_value"]) == ("direction only", 250_000.0)
     assert (by_rank[4]["method"], by_rank[4]["measured_share"]) == ("straight line", 0.1)
     assert (by_rank[5]["status"], by_rank[5]["reason"]) == ("no data", "no bus")
-    for rank in (3, *range(6, 19)):
+    streets = by_rank[3]
+    assert (streets["status"], streets["measured_value"]) == ("behind", None)
+    assert (streets["measured_low"], streets["measured_high"]) == (0.0, 6.0)
+    assert (streets["reason"], streets["mark"]) == ("a range", "published")
+    emissions = by_rank[9]
+    assert (emissions["status"], emissions["measured_value"]) == ("direction only", None)
+    assert (emissions["measured_low"], emissions["measured_high"]) == (498.1, 854.6)
+    assert (emissions["measured_unit"], emissions["mark"]) == ("tonnes a year", "modelled")
+    assert (by_rank[8]["status"], by_rank[8]["measured_value"]) == ("direction only", 0.71)
+    for rank in (6, 7, *range(10, 19)):
         row = by_rank[rank]
         assert (row["status"], row["measured_value"]) == ("no data", None)
         assert row["reason"].startswith("not measured yet: needs ")
@@ -234,6 +288,63 @@ def test_an_address_that_leads_nowhere_is_an_error(figure: str, message: str) ->
     rows = [DIESEL, {**DIESEL, "fuel_type": "cng"}]
     with pytest.raises(ContractError, match=message):
         computed(commitments(a_commitment(figure)), diesel_phase_out=rows)
+
+
+RANGE_FIGURE = """table = "marts.main_streets"
+column = "opened_count"
+low_column = "opened_count_low"
+high_column = "opened_count_high"
+"""
+
+
+@pytest.mark.parametrize(
+    ("comparison", "target", "status"),
+    [
+        ("at least", 0, "met"),
+        ("at least", 1, "behind"),
+        ("above", 0, "behind"),
+        ("at most", 6, "met"),
+        ("at most", 5, "behind"),
+    ],
+)
+def test_of_a_range_the_end_farther_from_the_target_decides(
+    comparison: str, target: int, status: str
+) -> None:
+    listed = a_commitment(RANGE_FIGURE, target=target, target_comparison=comparison)
+    row = computed(commitments(listed), main_streets=[STREETS]).row(0, named=True)
+    assert (row["status"], row["measured_value"], row["reason"]) == (status, None, "a range")
+
+
+def test_a_value_decides_and_its_interval_stands_beside() -> None:
+    known = {**STREETS, "opened_count": 3, "reason": None}
+    listed = a_commitment(RANGE_FIGURE, target=3, target_comparison="at least")
+    row = computed(commitments(listed), main_streets=[known]).row(0, named=True)
+    assert (row["status"], row["measured_value"], row["reason"]) == ("met", 3.0, None)
+    assert (row["measured_low"], row["measured_high"]) == (0.0, 6.0)
+
+
+# Any mart with a day in it stands for a forecast here.
+OPENING = """[commitment.forecast]
+table = "marts.main_streets"
+column = "next_opening_date"
+high_column = "next_opening_date"
+where = { street_class = "all" }
+"""
+
+
+def test_a_forecast_is_carried_with_its_interval_and_decides_nothing() -> None:
+    listed = commitments(a_commitment(FUEL_FIGURE) + "\n" + OPENING)
+    opening = {**STREETS, "next_opening_date": date(2027, 5, 1)}
+    row = computed(listed, diesel_phase_out=[DIESEL], main_streets=[opening]).row(0, named=True)
+    assert (row["status"], row["forecast_date"]) == ("direction only", date(2027, 5, 1))
+    assert (row["forecast_date_low"], row["forecast_date_high"]) == (None, date(2027, 5, 1))
+    assert (row["forecast_method"], row["forecast_reason"]) == ("toy", None)
+    row = computed(listed, diesel_phase_out=[DIESEL], main_streets=[STREETS]).row(0, named=True)
+    assert (row["forecast_date"], row["forecast_reason"]) == (None, "a range")
+    row = computed(listed, diesel_phase_out=[DIESEL]).row(0, named=True)
+    assert row["forecast_reason"] == "marts.main_streets has no row for it on this date"
+    row = computed(commitments(a_commitment(FUEL_FIGURE))).row(0, named=True)
+    assert row["forecast_reason"] == NO_FORECAST
 
 
 def test_a_city_without_commitments_has_no_rows() -> None:

@@ -11,6 +11,7 @@ import pytest
 from pipelines.marts.metro_reach import METRO, MetroReach, compute_metro_reach
 from pipelines.marts.reach.residents import compute_reach
 from pipelines.marts.reach.service import Timetable
+from pipelines.marts.reach.walking import Walkways
 from tests.marts.reach.toy_city import (
     CELLS,
     EAST,
@@ -39,7 +40,7 @@ FIGURES = [
 
 def test_residents_within_1000_m_of_the_stations() -> None:
     reach = compute_metro_reach(a_night(), **toy_city())
-    # All: 20 + 200 + 6 + 2 + 2000. Within: hill 20, border 6, gamma 2; slope is 1 m too far.
+    # All: 20 + 200 + 6 + 2 + 2000. Within: hill 20, border 6, gamma 2; slope is 12 m too far.
     assert reach.select(FIGURES).rows() == [
         ("toyville", 3, 2228.0, 1116.0, 3340.0, 28.0, 16.0, 40.0, 0.012567),
         ("east", 1, 8.0, 6.0, 10.0, 8.0, 6.0, 10.0, 1.0),
@@ -53,7 +54,7 @@ def test_rows_name_their_scope_method_and_officials() -> None:
         "service_date": date(2026, 11, 18),
         "day_type": "weekday",
         "departure_window": "whole day",
-        "method": "straight line",
+        "method": "straight line x 1.3",
         "mark": "modelled",
         "reason": None,
         "distance_m": 1000,
@@ -64,6 +65,33 @@ def test_rows_name_their_scope_method_and_officials() -> None:
     assert (west["scope_type"], west["scope_name"]) == ("district", "West")
     assert (west["official_population"], west["population_precision"]) == (250, "exact")
     assert (city["official_population"], city["population_precision"]) == (260, "lower_bound")
+
+
+def test_exact_districts_are_rescaled_to_their_totals_and_lower_bounds_never() -> None:
+    reach = compute_metro_reach(a_night(), **toy_city())
+    rescaled = ("residents_rescaled_count", "residents_within_rescaled_count")
+    # West's 220 become 250, of whom hill's 20 become 22.7; East's 8 stay, and are no total.
+    assert reach.select("scope_id", *rescaled, "reach_rescaled_share").rows() == [
+        ("toyville", 2258.0, 30.7, pytest.approx(30.7 / 2258, abs=1e-6)),
+        ("east", None, None, None),
+        ("west", 250.0, 22.7, 0.0908),
+    ]
+
+
+def test_step_free_reach_has_two_bounds() -> None:
+    # At Gamma (2 residents) the feed promises access, at Beta (border's 6) it denies it.
+    words = {"MA": "", "MB": "2", "MC": "1"}
+    lines = FILES["stops"].strip().split("\n")
+    stops = [f"{lines[0]},wheelchair_boarding"]
+    stops += [f"{line},{words.get(line.split(',')[0], '')}" for line in lines[1:]]
+    columns = ("residents_step_free_low", "residents_step_free_high")
+    for trip_flag, expected in (("1", (2.0, 22.0)), ("0", (0.0, 22.0)), ("2", (0.0, 0.0))):
+        head, *rows = FILES["trips"].strip().split("\n")
+        trips = [f"{head},wheelchair_accessible", *(f"{row},{trip_flag}" for row in rows)]
+        feed = toy_feed(stops="\n".join(stops), trips="\n".join(trips))
+        city = compute_metro_reach(a_night(), **toy_city() | timetable(feed)).row(0, named=True)
+        assert tuple(city[column] for column in columns) == expected
+        assert city["step_free_high_share"] == pytest.approx(expected[1] / 2228, abs=1e-6)
 
 
 def test_the_city_has_no_official_population_unless_each_district_has() -> None:
@@ -93,7 +121,8 @@ def test_without_a_population_grid_only_the_stops_are_known() -> None:
     reach = compute_metro_reach(a_night(), **toy_city() | population())
     assert reach.get_column("served_stop_count").to_list() == [3, 1, 2]
     assert set(reach.get_column("reason")) == {"no population grid"}
-    assert reach.select(pl.col("^res.*_.*$", "reach_share").null_count()).row(0) == (3,) * 7
+    people = reach.select(pl.col("^residents_.*$", "^.*_share$").null_count())
+    assert set(people.row(0)) == {3}
 
 
 def test_without_a_feed_only_the_residents_are_known() -> None:
@@ -156,7 +185,7 @@ def test_order_of_rows_makes_no_difference() -> None:
 
 
 def test_a_farther_distance_reaches_no_fewer() -> None:
-    frames = toy_city()
+    frames = {name: rows for name, rows in toy_city().items() if "street" not in name}
     grid, areas = frames.pop("population_cells"), frames.pop("districts")
     reached = [
         compute_reach(
@@ -165,8 +194,9 @@ def test_a_farther_distance_reaches_no_fewer() -> None:
             Timetable(**frames),
             grid,
             areas,
+            walkways=Walkways.straight(),
         ).get_column("residents_within_count")
-        for distance_m in (1, 624, 889, 890, 1000, 1001, 20_000)
+        for distance_m in (1, 811, 867, 868, 1011, 1012, 20_000)
     ]
     assert [within[0] for within in reached] == [2.0, 8.0, 8.0, 28.0, 28.0, 228.0, 2228.0]
     for nearer, farther in pairwise(reached):
@@ -179,6 +209,8 @@ def test_a_farther_distance_reaches_no_fewer() -> None:
         ("residents_within_count", 2229.0, "within_at_most_all"),
         ("residents_within_low", 29.0, "bounds_in_order"),
         ("residents_high", 2227.0, "bounds_in_order"),
+        ("residents_step_free_low", 29.0, "step_free_within_all"),
+        ("residents_step_free_high", 29.0, "step_free_within_all"),
         ("reach_share", None, "reason_given"),
         ("reach_share", 1.1, "reach_share|max"),
         ("population_precision", "guess", "population_precision|check"),

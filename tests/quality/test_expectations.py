@@ -21,9 +21,15 @@ from pipelines.quality.suite import audit_tables
 FOLDER = Path(__file__).resolve().parents[2] / "expectations"
 TOY_NIGHT = Path(__file__).with_name("toy_night.sql")
 NIGHT = date(2026, 11, 20)
-INCLUDED = {"reach"}
+INCLUDED = {"reach", "reach_classes"}
 ALL_KINDS = frozenset(kind.name for kind in flow.SOURCE_KINDS)
 EXPECTED = {table.name: load_expectations(FOLDER, table.name) for table in flow.TABLES}
+
+_ONE_WAY = (
+    "INSERT INTO marts.suburban_rail BY NAME SELECT DATE '2026-11-20' AS service_date,"
+    " 'weekday' AS day_type, 'bus' AS source_id, 'r1' AS route_id, 0 AS direction_id,"
+    " 1 AS train_count"
+)
 
 # What is broken, and which expectations of which table then fail (others may fail as well).
 BREAKS: list[tuple[str, str, str]] = [
@@ -124,6 +130,13 @@ BREAKS: list[tuple[str, str, str]] = [
         "staging.frequencies",
         "spans apart",
     ),
+    ("UPDATE staging.transfers SET to_stop_id = 'x'", "staging.transfers", "stops are known"),
+    (
+        "UPDATE staging.transfers SET from_trip_id = 'x' WHERE transfer_number = 3",
+        "staging.transfers",
+        "trips are known",
+    ),
+    ("UPDATE staging.pathways SET from_stop_id = 'x'", "staging.pathways", "stops are known"),
     ("DELETE FROM staging.shapes WHERE shape_pt_sequence = 2", "staging.shapes", "two points"),
     (
         "UPDATE staging.shapes SET shape_dist_traveled = 9 WHERE shape_pt_sequence = 1",
@@ -184,6 +197,69 @@ BREAKS: list[tuple[str, str, str]] = [
         "UPDATE staging.vehicles SET manufacture_date = '2015-01-02' WHERE vehicle_id = '1'",
         "staging.vehicles",
         "made before it serves",
+    ),
+    (
+        "UPDATE staging.vehicle_states SET valid_to_date = NULL",
+        "staging.vehicle_states",
+        "one state a day",
+    ),
+    (
+        "UPDATE marts.vehicle_history SET known_to_date = NULL",
+        "marts.vehicle_history",
+        "one state a day",
+    ),
+    (
+        (
+            "UPDATE marts.vehicle_history SET opened_by = 'change', valid_from_date = '2026-11-20',"
+            " changed_columns = 'depot_name, fuel_type' WHERE vehicle_id = '2'"
+        ),
+        "marts.vehicle_history",
+        "few changes of fuel, operator or plate",
+    ),
+    (
+        "UPDATE marts.vehicle_history SET closed_by = 'absence' WHERE vehicle_id = '4'",
+        "marts.vehicle_history",
+        "few vanish or return",
+    ),
+    (
+        "DELETE FROM marts.diesel_burn_down WHERE status_scope = 'in service'",
+        "marts.diesel_burn_down",
+        "the service date is counted",
+    ),
+    (
+        "UPDATE marts.diesel_burn_down SET diesel_count = 2",
+        "marts.diesel_burn_down",
+        "ends where the phase-out stands",
+    ),
+    (
+        "UPDATE staging.fleet_snapshots SET cng_count = 3",
+        "staging.fleet_snapshots",
+        "fuels within the fleet",
+    ),
+    (
+        "UPDATE marts.diesel_vehicle_km SET vehicle_km = 11 WHERE fuel_type = 'diesel'",
+        "marts.diesel_vehicle_km",
+        "kilometres add up",
+    ),
+    (
+        "DELETE FROM marts.diesel_forecast WHERE forecast_method = 'survival'",
+        "marts.diesel_forecast",
+        "three ways",
+    ),
+    (
+        "UPDATE marts.diesel_forecast SET zero_date_low = '2026-11-19'",
+        "marts.diesel_forecast",
+        "not in the past",
+    ),
+    (
+        "UPDATE marts.forecast_skill SET held_share = 0.4",
+        "marts.forecast_skill",
+        "intervals hold",
+    ),
+    (
+        "UPDATE marts.fleet_reconciliation SET verdict = 'not explained'",
+        "marts.fleet_reconciliation",
+        "differences are explained",
     ),
     ("DELETE FROM staging.count_stations", "staging.count_stations", "rows"),
     (
@@ -291,6 +367,17 @@ BREAKS: list[tuple[str, str, str]] = [
         "in one list",
     ),
     ("UPDATE staging.commitments SET rank = 1", "staging.commitments", "places differ"),
+    (
+        "UPDATE staging.announced_targets SET commitment_id = 'x'",
+        "staging.announced_targets",
+        "commitments are known",
+    ),
+    ("DELETE FROM staging.street_works", "staging.street_works", "rows"),
+    (
+        "UPDATE staging.street_works SET stage_date = '2026-11-22'",
+        "staging.street_works",
+        "nothing from the future",
+    ),
     (
         "DELETE FROM marts.trip_stats WHERE trip_id = 't2'",
         "marts.trip_stats",
@@ -502,9 +589,14 @@ BREAKS: list[tuple[str, str, str]] = [
         "no more than the register has",
     ),
     (
-        "UPDATE staging.vehicles SET retirement_date = NULL",
+        "UPDATE marts.vehicle_history SET valid_to_date = NULL",
         "marts.diesel_phase_out",
         "retired vehicles do not count",
+    ),
+    (
+        "DELETE FROM marts.diesel_phase_out WHERE depot_name = 'North' AND fuel_type = 'diesel'",
+        "marts.diesel_phase_out",
+        "operators add up",
     ),
     (
         (
@@ -578,6 +670,55 @@ BREAKS: list[tuple[str, str, str]] = [
         "no leap",
     ),
     (
+        "DELETE FROM marts.bus_emissions WHERE pollutant = 'PM10'",
+        "marts.bus_emissions",
+        "the fleet has rows",
+    ),
+    (
+        "UPDATE marts.bus_emissions SET day_tonnes_high = 1.9 WHERE fuel_type = 'diesel'",
+        "marts.bus_emissions",
+        "parts sum to the whole",
+    ),
+    (
+        (
+            "UPDATE marts.bus_emissions SET day_tonnes_high = 2.0"
+            " WHERE boundary = 'tailpipe and grid'"
+        ),
+        "marts.bus_emissions",
+        "the boundary is named",
+    ),
+    (
+        "UPDATE marts.bus_emissions SET day_tonnes_low = -0.1",
+        "marts.bus_emissions",
+        "only what is avoided is negative",
+    ),
+    (
+        "UPDATE marts.bus_emissions SET known_trip_share = 0.9",
+        "marts.bus_emissions",
+        "lengths are known",
+    ),
+    (
+        "UPDATE marts.main_streets SET street_count = 3 WHERE street_class = 'all'",
+        "marts.main_streets",
+        "every street counts once",
+    ),
+    (
+        "UPDATE marts.main_streets SET opened_count_low = 2",
+        "marts.main_streets",
+        "range in order",
+    ),
+    ("DELETE FROM marts.commitment_targets", "marts.commitment_targets", "each target has a row"),
+    (
+        "UPDATE marts.commitment_targets SET outcome = 'not due'",
+        "marts.commitment_targets",
+        "due is past",
+    ),
+    (
+        "UPDATE marts.commitment_targets SET published_date = '2026-11-21'",
+        "marts.commitment_targets",
+        "nothing from the future",
+    ),
+    (
         "DELETE FROM marts.commitments_status WHERE commitment_id = 'jams'",
         "marts.commitments_status",
         "each commitment has a row",
@@ -601,6 +742,123 @@ BREAKS: list[tuple[str, str, str]] = [
         "UPDATE marts.commitments_status SET measured_date = '2026-11-21'",
         "marts.commitments_status",
         "nothing from the future",
+    ),
+    (
+        "DELETE FROM marts.reach_inputs WHERE mode_set = 'bus'",
+        "marts.reach_inputs",
+        "a row for each mode set",
+    ),
+    (
+        "DELETE FROM marts.opportunities_reached WHERE inputs_id = 'bb'",
+        "marts.reach_inputs",
+        "what they reach is there",
+    ),
+    (
+        "UPDATE marts.reach_inputs SET inputs_id = NULL WHERE mode_set = 'all'",
+        "marts.reach_inputs",
+        "weekdays have trips",
+    ),
+    (
+        "DELETE FROM marts.travel_times WHERE origin_cell_id = '3' AND inputs_id = 'aa'",
+        "marts.travel_times",
+        "each cell is at itself",
+    ),
+    (
+        "DELETE FROM marts.opportunities_reached WHERE cell_id = '3' AND percentile = 25",
+        "marts.opportunities_reached",
+        "a row for each cell, threshold and percentile",
+    ),
+    (
+        "UPDATE marts.opportunities_reached SET opportunity_type = 'jobs' WHERE inputs_id = 'aa'",
+        "marts.opportunities_reached",
+        "people are counted",
+    ),
+    (
+        "UPDATE marts.opportunities_reached SET reached_count = 1 WHERE threshold_minutes = 60",
+        "marts.opportunities_reached",
+        "more time reaches more",
+    ),
+    (
+        "DELETE FROM marts.accessibility WHERE percentile = 75",
+        "marts.accessibility",
+        "rows of the city",
+    ),
+    (
+        "UPDATE marts.accessibility SET reached_share = 0.9 WHERE mode_set = 'bus'",
+        "marts.accessibility",
+        "shares are quotients",
+    ),
+    (
+        "UPDATE marts.accessibility SET reached_count = 900 WHERE mode_set = 'bus'",
+        "marts.accessibility",
+        "all modes reach most",
+    ),
+    (
+        "UPDATE marts.accessibility SET reached_count = if(mode_set = 'step-free known', 300, 200)",
+        "marts.accessibility",
+        "step-free bounds in order",
+    ),
+    (
+        "DELETE FROM marts.metro_contribution WHERE threshold_minutes = 45",
+        "marts.metro_contribution",
+        "rows of the city",
+    ),
+    (
+        "UPDATE marts.metro_contribution SET added_count = 100",
+        "marts.metro_contribution",
+        "what is added is the difference",
+    ),
+    (
+        "DELETE FROM marts.reach_change WHERE scope_id = 'north'",
+        "marts.reach_change",
+        "all scopes are told of",
+    ),
+    (
+        "UPDATE marts.reach_change SET stops_change = 21 WHERE scope_id = 'north'",
+        "marts.reach_change",
+        "parts make the change",
+    ),
+    (
+        "UPDATE marts.reach_change SET method_change = -46 WHERE scope_type = 'city'",
+        "marts.reach_change",
+        "little is method",
+    ),
+]
+BREAKS += [
+    ("DELETE FROM staging.street_nodes", "staging.street_nodes", "rows"),
+    (
+        "UPDATE staging.street_nodes SET source_id = 'more' WHERE node_index = 1",
+        "staging.street_nodes",
+        "in one source",
+    ),
+    ("UPDATE staging.street_nodes SET latitude = 45", "staging.street_nodes", "near the stops"),
+    ("UPDATE staging.street_links SET to_index = 2", "staging.street_links", "ends are known"),
+    (
+        (
+            "INSERT INTO staging.street_nodes BY NAME SELECT 'streets' AS source_id,"
+            " 'x1' AS version_id, 2 AS node_index"
+        ),
+        "staging.street_links",
+        "nodes are linked",
+    ),
+    ("DELETE FROM staging.opportunities", "staging.opportunities", "rows"),
+    (
+        "UPDATE staging.opportunities SET opportunity_count = 0",
+        "staging.opportunities",
+        "some of each",
+    ),
+    (
+        (
+            "INSERT INTO staging.opportunities BY NAME"
+            " SELECT * REPLACE ('more' AS source_id) FROM staging.opportunities"
+        ),
+        "staging.opportunities",
+        "types in one source",
+    ),
+    (
+        "UPDATE staging.opportunities SET longitude = 78",
+        "staging.opportunities",
+        "near the residents",
     ),
 ]
 for _entities in ("staging.vehicle_positions", "staging.trip_updates"):
@@ -656,7 +914,96 @@ BREAKS += [
         "time goes on",
     ),
 ]
-for _mart in ("marts.metro_reach", "marts.bus_reach"):
+for _mart in ("marts.access_typology", "marts.ptal"):
+    BREAKS += [
+        (
+            f"UPDATE {_mart} SET residents_count = 301 WHERE residents_count = 300",
+            _mart,
+            "all residents have a class",
+        ),
+        (f"UPDATE {_mart} SET residents_count = 0", _mart, "all residents have a class"),
+        (
+            f"DELETE FROM {_mart} WHERE scope_id = 'north' AND residents_count = 100",
+            _mart,
+            "one city and each district",
+        ),
+        (f"DELETE FROM {_mart} WHERE scope_type = 'city'", _mart, "one city and each district"),
+        (f"UPDATE {_mart} SET residents_share = NULL", _mart, "null has a reason"),
+    ]
+BREAKS += [
+    (
+        "UPDATE marts.access_typology SET residents_count = 0 WHERE access_class = 'high'",
+        "marts.access_typology",
+        "some live near a stop",
+    ),
+    (
+        "UPDATE marts.ptal SET residents_count = 0 WHERE ptal_band = '3'",
+        "marts.ptal",
+        "some live near a route",
+    ),
+    ("DELETE FROM marts.cell_access", "marts.cell_access", "each cell once"),
+    (
+        "UPDATE staging.population_cells SET cell_id = '5' WHERE cell_id = '4'",
+        "marts.cell_access",
+        "each cell once",
+    ),
+    (
+        "UPDATE marts.cell_access SET metro_walk_m = NULL WHERE cell_id = '1'",
+        "marts.cell_access",
+        "as many as reach counts",
+    ),
+    (
+        "UPDATE marts.cell_access SET bus_walk_m = 500 WHERE cell_id = '2'",
+        "marts.cell_access",
+        "as many as reach counts",
+    ),
+    (
+        "UPDATE marts.metro_reach SET residents_unlinked_count = 101",
+        "marts.cell_access",
+        "most live near a street",
+    ),
+    (
+        "DELETE FROM marts.reach_equity WHERE figure_table = 'marts.rail_reach'",
+        "marts.reach_equity",
+        "a row for each figure",
+    ),
+    (
+        "UPDATE marts.reach_equity SET worst_share = 0.3",
+        "marts.reach_equity",
+        "the ends are the figure's",
+    ),
+    (
+        "UPDATE marts.reach_equity SET best_share = NULL",
+        "marts.reach_equity",
+        "the ends are the figure's",
+    ),
+    (
+        "UPDATE marts.reach_equity SET reach_gini = NULL",
+        "marts.reach_equity",
+        "null has a reason",
+    ),
+    (
+        (
+            "UPDATE marts.rail_reach SET day_type = 'weekday', served_stop_count = 0;"
+            " UPDATE staging.routes SET route_type = 2 WHERE route_id = 'r1'"
+        ),
+        "marts.rail_reach",
+        "trains run",
+    ),
+    (
+        "UPDATE staging.routes SET route_type = 109 WHERE route_id = 'r1'",
+        "marts.suburban_rail",
+        "routes are known",
+    ),
+    (_ONE_WAY, "marts.suburban_rail", "routes are known"),
+    (_ONE_WAY, "marts.suburban_rail", "both ways"),
+    (
+        f"{_ONE_WAY}; UPDATE marts.suburban_rail SET train_count = 0",
+        "marts.suburban_rail",
+        "trains add up",
+    ),
+]
+for _mart in ("marts.metro_reach", "marts.bus_reach", "marts.rail_reach"):
     _city = "scope_type = 'city'"
     BREAKS += [
         (f"DELETE FROM {_mart}", _mart, "one row for the city"),
@@ -687,6 +1034,7 @@ for _mart in ("marts.metro_reach", "marts.bus_reach"):
         ),
         (f"UPDATE {_mart} SET reach_share = NULL", _mart, "null has a reason"),
         (f"UPDATE {_mart} SET residents_within_high = 1", _mart, "bounds in order"),
+        (f"UPDATE {_mart} SET unlinked_stop_count = 1", _mart, "stops are linked"),
         (
             f"UPDATE {_mart} SET official_population = 1500 WHERE {_city}",
             _mart,

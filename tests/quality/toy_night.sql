@@ -32,6 +32,13 @@ INSERT INTO staging.frequencies BY NAME
     SELECT 'bus' AS source_id, 'b1' AS version_id, 't1' AS trip_id, * FROM (VALUES
         (0, 600), (600, 900))
     AS rows (start_seconds, end_seconds);
+INSERT INTO staging.transfers BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, * FROM (VALUES
+        (2, 's1', 's2', NULL, NULL), (3, NULL, NULL, 't1', 't2'))
+    AS rows (transfer_number, from_stop_id, to_stop_id, from_trip_id, to_trip_id);
+INSERT INTO staging.pathways BY NAME
+    SELECT 'bus' AS source_id, 'b1' AS version_id, 'p1' AS pathway_id,
+        's1' AS from_stop_id, 's2' AS to_stop_id;
 INSERT INTO staging.shapes BY NAME
     SELECT 'bus' AS source_id, 'b1' AS version_id, 'l1' AS shape_id, * FROM (VALUES
         (1, 0.0), (2, 5.0))
@@ -57,6 +64,21 @@ INSERT INTO staging.vehicles BY NAME
         ('1', 'diesel', DATE '2015-01-01', NULL), ('2', 'cng', DATE '2020-01-01', NULL),
         ('3', 'cng', DATE '2020-01-01', NULL), ('4', 'diesel', DATE '2010-01-01', DATE '2026-11-20'))
     AS rows (vehicle_id, fuel_type, in_service_date, retirement_date);
+-- A register with dates tells of one vehicle that it became a gas bus.
+INSERT INTO staging.vehicle_states BY NAME
+    SELECT 'dated' AS source_id, 'd1' AS version_id, '1' AS vehicle_id, * FROM (VALUES
+        ('diesel', DATE '2020-01-01', DATE '2021-01-01'), ('cng', DATE '2021-01-01', NULL))
+    AS rows (fuel_type, valid_from_date, valid_to_date);
+-- As the night knows them; until the night before, the last vehicle was taken to serve on.
+INSERT INTO marts.vehicle_history BY NAME
+    SELECT 'fleet' AS source_id, 'entry' AS opened_by, * FROM (VALUES
+        ('1', 'diesel', DATE '2015-01-01', NULL, NULL, DATE '2026-11-01', NULL),
+        ('2', 'cng', DATE '2020-01-01', NULL, NULL, DATE '2026-11-01', NULL),
+        ('3', 'cng', DATE '2020-01-01', NULL, NULL, DATE '2026-11-01', NULL),
+        ('4', 'diesel', DATE '2010-01-01', NULL, NULL, DATE '2026-11-01', DATE '2026-11-20'),
+        ('4', 'diesel', DATE '2010-01-01', DATE '2026-11-20', 'retirement', DATE '2026-11-20', NULL))
+    AS rows (vehicle_id, fuel_type, valid_from_date, valid_to_date, closed_by, known_from_date,
+        known_to_date);
 INSERT INTO staging.count_stations BY NAME
     SELECT 'stations' AS source_id, 'c1' AS version_id, * FROM (VALUES
         ('k1', 'cordon'), ('g1', 'ring'))
@@ -76,15 +98,34 @@ INSERT INTO staging.read_audits BY NAME
         8 AS hour_of_day, 100 AS vehicles_seen_count, 85 AS plates_read_count;
 INSERT INTO staging.population_cells BY NAME
     SELECT 'people' AS source_id, 'g1' AS version_id, * FROM (VALUES
-        ('1', 43.20, 76.90, 600.0), ('2', 43.25, 76.95, 400.0))
+        ('1', 43.20, 76.90, 400.0), ('2', 43.25, 76.95, 300.0),
+        ('3', 43.20, 76.95, 200.0), ('4', 43.25, 76.90, 100.0))
     AS rows (cell_id, latitude, longitude, population_p50);
 INSERT INTO staging.districts BY NAME
     SELECT 'districts' AS source_id, 'h1' AS version_id, false AS is_geometry_repaired, * FROM (VALUES
         ('north', 'North', 43.25, 76.95), ('south', 'South', 43.20, 76.90))
     AS rows (district_id, district_name, latitude, longitude);
+INSERT INTO staging.street_nodes BY NAME
+    SELECT 'streets' AS source_id, 'x1' AS version_id, * FROM (VALUES
+        (0, 43.20, 76.90), (1, 43.21, 76.91))
+    AS rows (node_index, latitude, longitude);
+INSERT INTO staging.street_links BY NAME
+    SELECT 'streets' AS source_id, 'x1' AS version_id, 0 AS link_index,
+        0 AS from_index, 1 AS to_index, 1400 AS length_m;
+INSERT INTO staging.opportunities BY NAME
+    SELECT 'schools' AS source_id, 'o1' AS version_id, 'o1' AS place_id,
+        'schools' AS opportunity_type, 43.20 AS latitude, 76.90 AS longitude,
+        1 AS opportunity_count;
 INSERT INTO staging.commitments BY NAME
     SELECT 'promises' AS source_id, 'i1' AS version_id, * FROM (VALUES ('diesel', 1), ('jams', 2))
     AS rows (commitment_id, rank);
+INSERT INTO staging.announced_targets BY NAME
+    SELECT 'promises' AS source_id, 'i1' AS version_id, 'no-diesel' AS target_id,
+        'diesel' AS commitment_id, DATE '2022-11-16' AS announced_date;
+INSERT INTO staging.street_works BY NAME
+    SELECT 'works' AS source_id, 'w1' AS version_id, * FROM (VALUES
+        ('abai', 'radial', 'open', DATE '2026-08-31'), ('nameless', 'internal', NULL, NULL))
+    AS rows (work_id, street_class, stage, stage_date);
 -- A vehicle on trip t1, and what is foretold of it: two calls; t2 is cancelled.
 INSERT INTO staging.vehicle_positions BY NAME
     SELECT 'positions' AS source_id, 'p1' AS version_id,
@@ -165,19 +206,80 @@ INSERT INTO marts.metro_reach BY NAME
     AS rows (scope_type, scope_id, served_stop_count, residents_count, residents_within_count,
         reach_share, official_population);
 INSERT INTO marts.bus_reach BY NAME SELECT * FROM marts.metro_reach;
+INSERT INTO marts.rail_reach BY NAME SELECT * FROM marts.metro_reach;
+-- Cells 1 and 3 lie in the south, 2 and 4 in the north; 1 and 4 are near stops of both modes.
+INSERT INTO marts.cell_access BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'people' AS source_id, * FROM (VALUES
+        ('1', 'south', 400.0, 900.0, 400.0), ('2', 'north', 300.0, NULL, NULL),
+        ('3', 'south', 200.0, NULL, NULL), ('4', 'north', 100.0, 800.0, 300.0))
+    AS rows (cell_id, district_id, population_p50, metro_walk_m, bus_walk_m);
+INSERT INTO marts.access_typology BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'weekday' AS day_type, * FROM (VALUES
+        ('city', 'town', 'high', 500.0, 0.5), ('city', 'town', 'none', 500.0, 0.5),
+        ('district', 'north', 'high', 100.0, 0.25), ('district', 'north', 'none', 300.0, 0.75),
+        ('district', 'south', 'high', 400.0, 0.67), ('district', 'south', 'none', 200.0, 0.33))
+    AS rows (scope_type, scope_id, access_class, residents_count, residents_share);
+INSERT INTO marts.ptal BY NAME
+    SELECT * EXCLUDE (access_class),
+        CASE access_class WHEN 'high' THEN '3' ELSE '0' END AS ptal_band
+    FROM marts.access_typology;
+INSERT INTO marts.reach_equity BY NAME
+    SELECT DATE '2026-11-20' AS service_date, figure_table, 0.25 AS worst_share,
+        0.666667 AS best_share, 0.2 AS reach_gini
+    FROM (VALUES ('marts.metro_reach'), ('marts.bus_reach'), ('marts.rail_reach'))
+    AS figures (figure_table);
 INSERT INTO marts.diesel_phase_out BY NAME
-    SELECT DATE '2026-11-20' AS service_date, status_scope, service_scope, fuel_type,
-        vehicle_count, sum(vehicle_count) OVER scope AS fleet_count,
+    SELECT DATE '2026-11-20' AS service_date, status_scope, service_scope, operator_name,
+        depot_name, fuel_type, vehicle_count, sum(vehicle_count) OVER scope AS fleet_count,
         vehicle_count / sum(vehicle_count) OVER scope AS vehicle_share
     FROM (VALUES ('in service'), ('with reserve')) AS statuses (status_scope)
     CROSS JOIN (VALUES ('city and suburban'), ('city')) AS services (service_scope)
+    CROSS JOIN (VALUES ('all', 'all'), ('Green', 'all'), ('Green', 'North'))
+        AS operators (operator_name, depot_name)
     CROSS JOIN (VALUES ('diesel'), ('cng'), ('lpg'), ('petrol'), ('hybrid'), ('electric'),
         ('trolleybus'), ('hydrogen'), ('unknown')) AS fuels (fuel_type)
     CROSS JOIN LATERAL (SELECT CASE fuel_type
         WHEN 'diesel' THEN 1
         WHEN 'cng' THEN CASE status_scope WHEN 'in service' THEN 1 ELSE 2 END
         ELSE 0 END AS vehicle_count) AS counts
-    WINDOW scope AS (PARTITION BY status_scope, service_scope);
+    WINDOW scope AS (PARTITION BY status_scope, service_scope, operator_name, depot_name);
+INSERT INTO staging.fleet_snapshots BY NAME
+    SELECT 'published' AS source_id, 's1' AS version_id, 'all' AS snapshot_id, 4 AS vehicle_count,
+        2 AS cng_count, 2 AS diesel_count;
+INSERT INTO marts.diesel_vehicle_km BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 30.0 AS fleet_km, * FROM (VALUES
+        ('diesel', 10.0), ('cng', 20.0))
+    AS rows (fuel_type, vehicle_km);
+INSERT INTO marts.diesel_forecast BY NAME
+    SELECT DATE '2026-11-20' AS service_date, DATE '2030-01-01' AS zero_date,
+        DATE '2029-01-01' AS zero_date_low, *
+    FROM (VALUES ('in service'), ('with reserve')) AS scopes (status_scope)
+    CROSS JOIN (VALUES ('gross replacements'), ('net trend'), ('survival'))
+        AS methods (forecast_method);
+INSERT INTO marts.forecast_skill BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 12 AS forecast_count, 0.75 AS held_share;
+INSERT INTO marts.fleet_reconciliation BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'all' AS snapshot_id, 'equal' AS verdict;
+INSERT INTO marts.diesel_burn_down BY NAME
+    SELECT DATE '2026-11-20' AS service_date, * FROM (VALUES
+        (DATE '2026-10-31', 'in service', 2), (DATE '2026-10-31', 'with reserve', 2),
+        (DATE '2026-11-20', 'in service', 1), (DATE '2026-11-20', 'with reserve', 1))
+    AS rows (as_of_date, status_scope, diesel_count);
+-- A diesel bus, and one on the grid.
+INSERT INTO marts.bus_emissions BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 1.0 AS known_trip_share,
+        day_tonnes_high AS day_tonnes_low, * FROM (VALUES
+        ('fleet', 'tailpipe', 'diesel', 'CO2e', 2.0), ('fleet', 'tailpipe', 'electric', 'CO2e', 0.0),
+        ('fleet', 'tailpipe', 'all', 'CO2e', 2.0), ('fleet', 'tailpipe', 'all', 'NOx', 0.1),
+        ('fleet', 'tailpipe', 'diesel', 'NOx', 0.1), ('fleet', 'tailpipe', 'all', 'PM10', 0.0),
+        ('fleet', 'grid', 'electric', 'CO2e', 1.0), ('fleet', 'grid', 'all', 'CO2e', 1.0),
+        ('fleet', 'tailpipe and grid', 'all', 'CO2e', 3.0),
+        ('avoided against all diesel Euro VI', 'tailpipe', 'all', 'NOx', -0.1))
+    AS rows (fleet_case, boundary, fuel_type, pollutant, day_tonnes_high);
+INSERT INTO marts.main_streets BY NAME
+    SELECT DATE '2026-11-20' AS service_date, * FROM (VALUES
+        ('radial', 1, 1, 1), ('internal', 1, 0, 1), ('all', 2, 1, 2))
+    AS rows (street_class, street_count, opened_count_low, opened_count_high);
 INSERT INTO marts.ring_road_diversion BY NAME
     SELECT DATE '2026-11-20' AS service_date, * FROM (VALUES
         (DATE '2026-10-01', 31, true, 100, 40, 0.4, 0.3, 0.5, 0.8, 0.9, NULL),
@@ -191,3 +293,60 @@ INSERT INTO marts.commitments_status BY NAME
         ('jams', 'no data', NULL, NULL, NULL, NULL, NULL, 'not measured'))
     AS rows (commitment_id, status, measured_value, target_value, target_comparison, deadline_date,
         measured_date, reason);
+INSERT INTO marts.commitment_targets BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'no-diesel' AS target_id, 'missed' AS outcome,
+        DATE '2025-12-31' AS deadline_date, DATE '2025-12-08' AS published_date;
+-- Whoever lives in cell 1 gets to cell 2 in twenty minutes by metro and bus, in forty by bus alone.
+INSERT INTO marts.reach_inputs BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'weekday' AS day_type, 1 AS draw_count, * FROM (VALUES
+        ('all', 'aa'), ('metro and bus', 'aa'), ('bus', 'bb'), ('metro', 'cc'),
+        ('step-free known', NULL), ('step-free possible', NULL))
+    AS rows (mode_set, inputs_id);
+INSERT INTO marts.travel_times BY NAME
+    SELECT inputs_id, cell_id AS origin_cell_id, cell_id AS destination_cell_id,
+        0 AS p25_seconds, 0 AS p50_seconds, 0 AS p75_seconds
+    FROM (VALUES ('aa'), ('bb'), ('cc')) AS inputs (inputs_id)
+    CROSS JOIN (VALUES ('1'), ('2'), ('3'), ('4')) AS cells (cell_id);
+INSERT INTO marts.travel_times BY NAME
+    SELECT '1' AS origin_cell_id, '2' AS destination_cell_id, 0.9 * p50_seconds AS p25_seconds,
+        1.1 * p50_seconds AS p75_seconds, *
+    FROM (VALUES ('aa', 1200), ('bb', 2400), ('cc', 2000)) AS rows (inputs_id, p50_seconds);
+INSERT INTO marts.opportunities_reached BY NAME
+    SELECT inputs_id, cell_id, 'people' AS opportunity_type, threshold_minutes, percentile,
+        people + CASE
+            WHEN cell_id = '1' AND inputs_id = 'aa' THEN 300
+            WHEN cell_id = '1' AND threshold_minutes > 40 THEN 300
+            ELSE 0 END AS reached_count
+    FROM (VALUES ('aa'), ('bb'), ('cc')) AS inputs (inputs_id)
+    CROSS JOIN (VALUES ('1', 400), ('2', 300), ('3', 200), ('4', 100)) AS cells (cell_id, people)
+    CROSS JOIN (VALUES (30), (45), (60)) AS thresholds (threshold_minutes)
+    CROSS JOIN (VALUES (25), (50), (75)) AS percentiles (percentile);
+-- Of 1,000 people: (400 x 700 + 300 x 300 + 200 x 200 + 100 x 100) / 1,000 = 420, or 300 by oneself.
+INSERT INTO marts.accessibility BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'city' AS scope_type, 'toy' AS scope_id,
+        'people' AS opportunity_type, 1000 AS opportunities_count, reached_count / 1000 AS reached_share,
+        *
+    FROM (
+        SELECT mode_set, threshold_minutes, percentile, CASE
+            WHEN mode_set LIKE 'step-free%' THEN NULL
+            WHEN mode_set IN ('all', 'metro and bus') OR threshold_minutes > 40 THEN 420.0
+            ELSE 300.0 END AS reached_count
+        FROM (VALUES ('all'), ('metro'), ('bus'), ('metro and bus'), ('step-free known'),
+            ('step-free possible')) AS sets (mode_set)
+        CROSS JOIN (VALUES (30), (45), (60)) AS thresholds (threshold_minutes)
+        CROSS JOIN (VALUES (25), (50), (75)) AS percentiles (percentile));
+INSERT INTO marts.metro_contribution BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'city' AS scope_type, 'toy' AS scope_id,
+        'people' AS opportunity_type, 420.0 AS metro_and_bus_count, * FROM (VALUES
+        (30, 300.0, 120.0), (45, 420.0, 0.0), (60, 420.0, 0.0))
+    AS rows (threshold_minutes, bus_count, added_count);
+INSERT INTO marts.reach_change BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'marts.metro_reach' AS figure_table,
+        'residents_within_count' AS figure_column, 'latest before' AS compared_with,
+        DATE '2026-11-19' AS compared_date, 0.0 AS method_change, 0.0 AS population_change,
+        0.0 AS streets_change, * FROM (VALUES
+        ('city', 'town', 450.0, 500.0, 50.0, 30.0, 20.0),
+        ('district', 'north', 50.0, 100.0, 50.0, 30.0, 20.0),
+        ('district', 'south', 400.0, 400.0, 0.0, 0.0, 0.0))
+    AS rows (scope_type, scope_id, before_value, after_value, change, timetable_change,
+        stops_change);

@@ -27,6 +27,8 @@ SAMPLES = [
     ("read_audits", "read_audits.csv"),
     ("districts", "districts.geojson"),
     ("population", "population_500m.csv"),
+    ("opportunities", "opportunities.csv"),
+    ("rail_gtfs", "rail_gtfs.zip"),
 ]
 
 

@@ -39,6 +39,8 @@ def test_districts_file(service_date: date) -> None:
     rows = {f["properties"]["district_id"]: f["properties"] for f in content["features"]}
     assert len(rows) == 8
     assert rows["almaly"]["official_population"] == 224_600
+    dated = {name: row["annexed_date"] for name, row in rows.items() if row["annexed_date"]}
+    assert dated == {"nauryzbay": "2014-04-17"}
     assert rows["almaly"]["population_precision"] == "exact"
     assert rows["auezov"]["population_precision"] == "lower_bound"
     assert all(row["name_kk"] and row["name_ru"] and row["source"] for row in rows.values())
@@ -72,3 +74,22 @@ def test_cells_have_ordered_quantiles_and_a_plausible_density(cells: pl.DataFram
 def test_apportion_hits_the_total() -> None:
     assert apportion(np.array([1.0, 1.0, 1.0]), 10).tolist() == [4, 3, 3]
     assert apportion(np.array([0.0, 2.0, 1.0]), 4).tolist() == [0, 3, 1]
+
+
+def test_opportunities_follow_the_residents(cells: pl.DataFrame, service_date: date) -> None:
+    found = pl.read_csv(make_object("opportunities", "opportunities.csv", service_date))
+    assert found.columns == ["place_id", "latitude", "longitude", "jobs", "schools", "clinics"]
+    assert set(found["place_id"]) <= set(cells["cell_id"])
+    totals = found.select(pl.col("jobs", "schools", "clinics").sum()).row(0)
+    assert totals[0] == round(CITY_POPULATION / 2.2)
+    # 2,351,424 residents are 293 times 8,000 and 117 times 20,000, and a part of the next.
+    assert totals[1] in (293, 294)
+    assert totals[2] in (117, 118)
+    # Jobs crowd in the centre: the nearest tenth of cells has more of them than of residents.
+    near = cells.select(
+        "cell_id",
+        "population_p50",
+        away=(pl.col("latitude") - 43.25) ** 2 + (0.73 * (pl.col("longitude") - 76.93)) ** 2,
+    ).sort("away")[: len(cells) // 10]
+    jobs = found.filter(pl.col("place_id").is_in(near["cell_id"].implode()))["jobs"].sum()
+    assert jobs / totals[0] > 1.5 * near["population_p50"].sum() / CITY_POPULATION > 0.15

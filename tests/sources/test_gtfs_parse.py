@@ -161,6 +161,7 @@ def test_a_large_file_in_parts_is_the_same_as_in_one(
     payload = toy_feed(**many_trips(200))
     whole = everything(payload)
     monkeypatch.setattr(parse, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(parse, "PART_BYTES", block_bytes // 2)
     feed = parse_gtfs(payload, SOURCE)
     assert sum(1 for _ in feed.parts()) > 1
     in_parts = everything(payload)

@@ -13,7 +13,7 @@ import xlsxwriter
 
 from pipelines.errors import SourceError
 from pipelines.night import SourceVersion
-from pipelines.sources.table import read_table, require_columns
+from pipelines.sources.table import raw_slices, read_table, require_columns
 
 REGISTER = "Гос. номер;Топливо;Год\nA1;  дизель ;2016\n;;\nA2;Газ;\n"
 
@@ -165,3 +165,25 @@ def test_a_real_register_with_a_byte_order_mark(shared_data: Path) -> None:
     filled = [line for line in payload.decode("utf-8-sig").splitlines()[1:] if line.strip(", ")]
     assert table.height == len(filled)
     assert table.columns == ["operator_name", "Model", "fuel_type", "Year", "vehicle_id"]
+
+
+def test_a_parquet_file_comes_in_slices_and_other_files_as_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipelines.sources.table.SLICE_ROWS", 2)
+    frame = pl.DataFrame({"a": ["1", "2", "3"], "raw": [b"x", b"y", b"z"], "b": [1, 2, 3]})
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    headings, slices = raw_slices(buffer.getvalue(), a_source("parquet"))
+    assert headings == ["a", "b"]
+    assert [part.rows() for part in slices] == [[("1", 1), ("2", 2)], [("3", 3)]]
+
+    empty = io.BytesIO()
+    frame.clear().write_parquet(empty)
+    headings, slices = raw_slices(empty.getvalue(), a_source("parquet"))
+    assert [part.shape for part in slices] == [(0, 2)]
+
+    headings, slices = raw_slices(b"a,b\n1,2\n3,4\n", a_source("csv"))
+    assert (headings, [part.height for part in slices]) == (["a", "b"], [2])
+    with pytest.raises(SourceError, match="is no readable Parquet file"):
+        raw_slices(b"PAR1 no", a_source("parquet"))

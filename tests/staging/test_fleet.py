@@ -10,11 +10,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import xlsxwriter
 
 from pipelines.errors import SourceError
 from pipelines.night import SourceVersion
 from pipelines.sources.fleet.parse import parse_fleet
-from pipelines.staging.fleet import Vehicles, stage_vehicles
+from pipelines.staging.fleet import Vehicles, stage_vehicle_states, stage_vehicles
 from pipelines.staging.sift import Staged
 
 TOY = SourceVersion(
@@ -84,7 +85,8 @@ def test_a_register_in_russian_keeps_unknowns_unknown() -> None:
         ("B1,X,газ,2010,2020-05-01,2020-04-30,,", "retirement_not_before_entry"),
         ("B1,X,газ,2010,2020-05-01,2019,,", "retirement_not_before_entry"),
         ("B1,X,газ,2010-13-01,,,,", "manufacture_date|unparsable"),
-        ("B1,X,газ,45000,,,,", "manufacture_date|unparsable"),
+        ("B1,X,газ,45000,,,,", "excel_serial_date"),
+        ("B1,X,газ,,43831.5,,,", "excel_serial_date"),
         ("B1,X,газ,2010,,,,может быть", "is_step_free|unparsable"),
         (",X,газ,2010,,,,", "vehicle_id|nullability"),
         ("A0,X,газ,2010,,,,", "primary_key|repeated"),
@@ -167,3 +169,226 @@ def test_a_real_register_stages_like_an_independent_count(shared_data: Path) -> 
     nameless = sum(1 for row in first_of.values() if not row["Operator"])
     assert result.rows.get_column("operator_name").null_count() == nameless == 2
     assert result.rows.get_column("has_year_only_date").all()
+
+
+KAZAKH = SourceVersion(
+    source_id="fleet",
+    version_id="v1",
+    object_name="tizilim.xlsx",
+    format="xlsx",
+    columns={
+        "Гараж нөмірі": "vehicle_id",
+        "Тасымалдаушы": "operator_name",
+        "Отын түрі": "fuel_type",
+        "Іске қосылған күні": "in_service_date",
+        "Мемлекеттік нөмірі": "license_plate",
+        "Маршрут": "route_id",
+    },
+    terms={"fuel_type": {"дизель": "diesel", "электр": "electric"}},
+)
+
+
+def a_workbook(*rows: tuple[object, ...]) -> bytes:
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        day = book.add_format({"num_format": "yyyy-mm-dd"})
+        for number, row in enumerate(rows):
+            for place, cell in enumerate(row):
+                if isinstance(cell, date):
+                    sheet.write_datetime(number, place, cell, day)
+                else:
+                    sheet.write(number, place, cell)
+    return buffer.getvalue()
+
+
+def test_a_workbook_in_kazakh_with_a_date_that_is_a_number() -> None:
+    payload = a_workbook(
+        tuple(KAZAKH.columns),
+        ("101", "Жасыл желі", "электр", date(2024, 5, 6), "777 AB 02", "R12"),
+        ("102", "Жасыл желі", "Дизель", 43831, "778 AB 02", ""),
+    )
+    result = stage_vehicles(parse_fleet(payload, KAZAKH), KAZAKH)
+    assert rules(result) == [(3, "excel_serial_date")]
+    columns = ("vehicle_id", "operator_name", "fuel_type", "in_service_date", "route_id")
+    assert result.rows.select(columns).rows() == [
+        ("101", "Жасыл желі", "electric", date(2024, 5, 6), "R12")
+    ]
+
+
+def typed(register: pl.DataFrame) -> Staged:
+    buffer = io.BytesIO()
+    register.write_parquet(buffer)
+    source = SourceVersion("fleet", "v1", "register.parquet", "parquet")
+    return stage_vehicles(parse_fleet(buffer.getvalue(), source), source)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "rule"),
+    [
+        ("in_service_date", [True, False], "in_service_date|unparsable"),
+        ("is_step_free", ["so so", "very"], "is_step_free|unparsable"),
+        ("status", [1, 2], "status|check"),
+        ("fuel_type", [1.5, 2.5], "known_fuel_type"),
+    ],
+)
+def test_a_column_of_the_wrong_kind_is_refused_row_by_row(
+    column: str, values: list[object], rule: str
+) -> None:
+    register = pl.DataFrame({"vehicle_id": ["1", "2"], "fuel_type": ["cng", "cng"]})
+    result = typed(register.with_columns(pl.Series(column, values)))
+    assert result.rows.is_empty()
+    assert rules(result) == [(2, rule), (3, rule)]
+
+
+def test_a_column_of_lists_is_refused_as_a_whole() -> None:
+    register = pl.DataFrame({"vehicle_id": ["1"], "fuel_type": ["cng"], "status": [["reserve"]]})
+    with pytest.raises(SourceError, match="has lists or structures in 'status'"):
+        typed(register)
+
+
+def test_numbers_that_a_spreadsheet_made_decimal_are_numbers_again() -> None:
+    register = pl.DataFrame({"vehicle_id": [1406.0, 7.5, None], "fuel_type": ["cng"] * 3})
+    result = typed(register)
+    assert result.rows.get_column("vehicle_id").to_list() == ["1406", "7.5"]
+    assert rules(result) == [(4, "vehicle_id|nullability")]
+
+
+PLATED = SourceVersion("fleet", "v1", "register.csv", "csv")
+
+
+def plated(*rows: str) -> Staged:
+    payload = "\n".join(["vehicle_id,fuel_type,retirement_date,license_plate", *rows]).encode()
+    return stage_vehicles(parse_fleet(payload, PLATED), PLATED)
+
+
+def test_of_two_vehicles_with_one_plate_the_second_is_refused_and_no_plate_is_kept() -> None:
+    result = plated(
+        "1,diesel,,777 AB 02",
+        "2,cng,,777ab-02",  # the same plate, written otherwise
+        "3,cng,2020-01-01,777 AB 02",  # retired: the plate went on
+        "4,cng,,",
+        "1,diesel,,777 AB 02",  # the same vehicle twice is another rule's
+    )
+    assert rules(result) == [(3, "one_vehicle_a_plate"), (6, "primary_key|repeated")]
+    checks = result.rows.select("vehicle_id", "plate_check")
+    assert [check is None for _, check in checks.rows()] == [False, False, True]
+    everything = str(result.rows.to_dicts()) + str(result.quarantine.to_dicts())
+    assert "777" not in everything
+
+
+def test_another_plate_has_another_check() -> None:
+    before = plated("1,diesel,,777 AB 02").rows.item(0, "plate_check")
+    assert plated("1,diesel,,777-AB-02").rows.item(0, "plate_check") == before
+    assert plated("1,diesel,,778 AB 02").rows.item(0, "plate_check") != before
+    assert plated("2,diesel,,777 AB 02").rows.item(0, "plate_check") != before
+
+
+def dated(text: str) -> tuple[Staged, Staged]:
+    raw = parse_fleet(text.encode(), PLATED)
+    return stage_vehicles(raw, PLATED), stage_vehicle_states(raw, PLATED)
+
+
+def spans(states: Staged) -> list[tuple[object, ...]]:
+    columns = ("vehicle_id", "valid_from_date", "valid_to_date", "fuel_type")
+    return sorted(states.rows.select(columns).rows())
+
+
+def day(number: int) -> date:
+    return date(2026, 1, number)
+
+
+SNAPSHOTS = """\
+snapshot_date,vehicle_id,fuel_type,operator_name
+2026-01-01,1,diesel,Green
+2026-01-01,2,cng,Green
+2026-01-03,2,cng,Green
+2026-01-03,1,diesel,Green
+2026-01-05,1,cng,Green
+2026-01-05,3,cng,Blue
+2026-01-05,3,diesel,Blue
+2026-01-07,1,cng,Green
+2026-01-07,2,cng,Green
+,9,cng,Green
+2026-01-07,4,coal,Green
+"""
+
+
+def test_snapshots_become_changes() -> None:
+    vehicles, states = dated(SNAPSHOTS)
+    assert spans(states) == [
+        ("1", day(1), day(5), "diesel"),
+        ("1", day(5), None, "cng"),
+        ("2", day(1), day(5), "cng"),
+        ("2", day(7), None, "cng"),  # it was gone on the 5th
+        ("3", day(5), day(7), "cng"),  # the first of its two rows
+    ]
+    assert rules(states) == [
+        (8, "one_row_a_snapshot"),
+        (11, "snapshot_date|unparsable"),
+        (12, "known_fuel_type"),
+    ]
+    assert vehicles.rows.select("vehicle_id", "fuel_type").sort("vehicle_id").rows() == [
+        ("1", "cng"),
+        ("2", "cng"),
+    ]
+
+
+def test_a_whole_register_tells_no_states() -> None:
+    vehicles, states = dated("vehicle_id,fuel_type\n1,cng\n")
+    assert (vehicles.rows.height, states.rows.height, states.refused) == (1, 0, 0)
+
+
+def test_a_plate_on_two_vehicles_of_one_snapshot() -> None:
+    _, states = dated(
+        "snapshot_date,vehicle_id,fuel_type,license_plate\n"
+        "2026-01-01,1,cng,A1\n2026-01-01,2,cng,A1\n2026-01-02,1,cng,A1\n2026-01-03,2,cng,a-1\n"
+    )
+    # On the third day the plate is the other vehicle's alone.
+    assert spans(states) == [("1", day(1), day(3), "cng"), ("2", day(3), None, "cng")]
+    assert rules(states) == [(3, "one_vehicle_a_plate")]
+
+
+EVENTS = """\
+event_date,event_type,vehicle_id,fuel_type,operator_name,in_service_date
+2026-01-01,entered,1,diesel,Green,2025-12-30
+2026-01-05,changed,1,cng,,
+2026-01-09,left,1,,,
+2026-01-12,entered,1,electric,Blue,
+2026-01-02,entered,2,cng,Green,
+2026-01-03,left,3,,,
+2026-01-04,sold,2,,,
+soon,changed,2,diesel,,
+2026-01-02,changed,2,diesel,,
+"""
+
+
+def test_events_become_states() -> None:
+    vehicles, states = dated(EVENTS)
+    assert spans(states) == [
+        ("1", day(1), day(5), "diesel"),
+        ("1", day(5), day(9), "cng"),
+        ("1", day(12), None, "electric"),
+        ("2", day(2), None, "cng"),
+    ]
+    assert rules(states) == [
+        (7, "left_without_entry"),
+        (8, "known_event_type"),
+        (9, "event_date|unparsable"),
+        (10, "one_event_a_day"),
+    ]
+    second = states.rows.filter(valid_from_date=day(5)).row(0, named=True)
+    # A blank cell stays as it was; the day it left is the day of its retirement.
+    assert (second["operator_name"], second["in_service_date"]) == ("Green", date(2025, 12, 30))
+    assert second["retirement_date"] == day(9)
+    now = vehicles.rows.select("vehicle_id", "fuel_type", "in_service_date", "retirement_date")
+    assert sorted(now.rows()) == [("1", "electric", day(12), None), ("2", "cng", day(2), None)]
+
+
+def test_a_register_of_two_forms_or_without_a_date_is_refused() -> None:
+    with pytest.raises(SourceError, match="tells both snapshots and events"):
+        dated("snapshot_date,event_type,vehicle_id,fuel_type\n2026-01-01,left,1,cng\n")
+    with pytest.raises(SourceError, match="lacks the column 'event_date'"):
+        dated("event_type,vehicle_id,fuel_type\nleft,1,cng\n")
+    with pytest.raises(SourceError, match="no readable date in the column 'snapshot_date'"):
+        dated("snapshot_date,vehicle_id,fuel_type\nlater,1,cng\n")

@@ -74,6 +74,8 @@ def test_the_toy_is_staged_whole() -> None:
         "trips": 4,
         "stop_times": 14,
         "frequencies": 0,
+        "transfers": 0,
+        "pathways": 0,
         "shapes": 3,
         "calendar": 2,
         "calendar_dates": 1,
@@ -82,6 +84,14 @@ def test_the_toy_is_staged_whole() -> None:
     }
     for table in tables.values():
         assert table.columns[:2] == ["source_id", "version_id"]
+
+
+def test_ids_of_any_script_are_kept_and_told() -> None:
+    names = {name: text.replace("MA", "Станция-Ә") for name, text in FILES.items()}
+    assert staged("stop_times", **names).rows.height == 14
+    notices = staged_feed(toy_feed(**names))["feed_notices"]
+    told = notices.filter(notice_code="non_ascii_or_non_printable_char")
+    assert set(told.get_column("severity")) == {"WARNING"}
 
 
 def test_calls_are_typed() -> None:
@@ -202,6 +212,64 @@ def test_what_depends_on_a_refused_row_is_refused_too() -> None:
         (16, "refers_to_refused_row"),
         (17, "refers_to_refused_row"),
     ]
+
+
+TRANSFERS = """\
+from_stop_id,to_stop_id,from_route_id,from_trip_id,to_trip_id,transfer_type,min_transfer_time
+MA,BA,M1,,,2,120
+MB,BB,,,,,
+MC,,,,,,
+MC,XX,,,,3,
+MC,BC,lost,,,0,
+,,,B1,B2,4,
+,,,B1,,5,
+MA,BD,,,,7,-5
+"""
+
+
+def test_transfers_mean_what_they_say_or_are_refused() -> None:
+    result = staged("transfers", transfers=TRANSFERS)
+    told = ("transfer_number", "from_stop_id", "to_trip_id", "transfer_type", "min_transfer_time")
+    assert result.rows.select(told).rows() == [
+        (2, "MA", None, 2, 120),
+        (3, "MB", None, 0, None),  # blank is recommended
+        (7, None, "B2", 4, None),
+        (9, "MA", None, 0, None),  # what can't be is blank
+    ]
+    assert refused(result) == [
+        (4, "ends_named"),
+        (5, "foreign_key_violation"),
+        (6, "foreign_key_violation"),
+        (8, "ends_named"),
+    ]
+
+
+def test_a_transfer_to_a_refused_stop_is_refused() -> None:
+    result = staged(
+        "transfers",
+        **with_rows("stops", "X,Nowhere,,"),
+        transfers="from_stop_id,to_stop_id,transfer_type\nMA,X,0\nMA,MB,0\n",
+    )
+    assert refused(result) == [(2, "refers_to_refused_row")]
+    assert result.rows.get_column("to_stop_id").to_list() == ["MB"]
+
+
+PATHWAYS = """\
+pathway_id,from_stop_id,to_stop_id,pathway_mode,is_bidirectional,length,traversal_time
+up,MA,MB,2,1,12.5,30
+out,MB,MA,7,0,,
+odd,MB,MA,9,0,,
+lost,MB,XX,1,1,,
+"""
+
+
+def test_pathways_join_known_locations() -> None:
+    result = staged("pathways", pathways=PATHWAYS)
+    assert result.rows.drop("source_id", "version_id").rows() == [
+        ("up", "MA", "MB", 2, 1, 12.5, 30),
+        ("out", "MB", "MA", 7, 0, None, None),
+    ]
+    assert refused(result) == [(4, "pathway_mode|nullability"), (5, "foreign_key_violation")]
 
 
 def test_on_demand_calls_are_left_out_and_not_refused() -> None:

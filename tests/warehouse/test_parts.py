@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.contracts.canonical import content_hash
 from pipelines.warehouse.lake import INLINED_ROWS, Lake, Partition, open_lake
-from pipelines.warehouse.parts import PartWriter
+from pipelines.warehouse.parts import PartWriter, Threads, two_threads
 from tests.warehouse.test_lake import settings_in
 
 DAYS = (date(2026, 11, 18), date(2026, 11, 19))
@@ -39,10 +39,13 @@ def rows(day: date, count: int, first: int = 0) -> pl.DataFrame:
     )
 
 
-def put(lake: Lake, table: str, day: date, *parts: pl.DataFrame) -> PartWriter:
-    writer = PartWriter(lake.objects, table, {"service_date": day}, Counted)
+def put(
+    lake: Lake, table: str, day: date, *parts: pl.DataFrame, threads: Threads | None = None
+) -> PartWriter:
+    writer = PartWriter(lake.objects, table, {"service_date": day}, Counted, threads)
     for part in parts:
         writer.add(part)
+    writer.wait()
     lake.write([Partition(table, writer.key, Counted, writer.rest, files=writer.files)])
     return writer
 
@@ -63,6 +66,37 @@ def test_parts_are_one_partition(tmp_path: Path, table: str) -> None:
         assert lake.read(table, Counted).height == whole.height + 5
         put(lake, table, here, rows(here, MANY, 7))
         assert lake.read(table, Counted).height == MANY + 5
+
+
+def test_threads_hash_and_write_the_same(tmp_path: Path) -> None:
+    here, there = DAYS
+    parts = rows(here, MANY), rows(here, 10, MANY), rows(here, MANY, MANY + 10)
+    with open_lake(settings_in(tmp_path)) as lake, two_threads() as threads:
+        put(lake, "marts.counted", there, rows(there, 5), threads=threads)
+        writer = put(lake, "marts.counted", here, *parts, threads=threads)
+        assert writer.content_hash == content_hash(pl.concat(parts), Counted)
+        found = lake.read_partitions("marts.counted", Counted, [{"service_date": here}])
+        assert found.sort("number").equals(pl.concat(parts))
+
+
+def test_what_goes_wrong_in_a_thread_is_told_and_leaves_no_file(tmp_path: Path) -> None:
+    with two_threads() as threads:
+        writer = PartWriter(str(tmp_path), "marts.counted", {"nobody": 1}, Counted, threads)
+        writer.add(rows(DAYS[0], MANY))
+        with pytest.raises(pl.exceptions.ColumnNotFoundError, match="nobody"):
+            writer.wait()
+        writer.discard()
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_what_was_written_can_be_discarded(tmp_path: Path) -> None:
+    with two_threads() as threads:
+        key = {"service_date": DAYS[0]}
+        writer = PartWriter(str(tmp_path), "marts.counted", key, Counted, threads)
+        writer.add(rows(DAYS[0], MANY))
+        writer.discard()
+    assert len(writer.files) == 1
+    assert not list(tmp_path.rglob("*.parquet"))
 
 
 def test_names_that_need_quoting_lead_to_folders(tmp_path: Path) -> None:

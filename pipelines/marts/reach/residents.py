@@ -1,99 +1,152 @@
-"""Reach: residents within a distance of a stop that is served on the service date.
+"""Reach: residents within a walk of a stop that is served on the service date.
 
     reach_share = residents_within_count / residents_count
 
-after UN SDG indicator 11.2.1 (metadata of 2021: share of population with convenient access), with
-distance in a straight line instead of along streets, so it is an upper bound of the indicator.
-A resident lives at the centroid of a population cell, and in the district that holds the centroid;
-those outside all districts count for the city alone. A stop counts wherever it lies, so a district
-is also reached by its neighbours' stops.
+after UN SDG indicator 11.2.1 (metadata of 2021: share of population with convenient access). The
+walk goes along streets, or where a city has no street network it is the straight line times a
+detour factor; `method` says which. Where residents live, and what `_low`, `_high` and *rescaled*
+mean, is said in `pipelines.marts.reach.people`. A stop counts wherever it lies, so a district is
+also reached by its neighbours' stops.
 
-`_count` sums the middle estimates (P50), `_low` and `_high` the P10 and the P90 of the cells. These
-are bounds *under full correlation* (all cells low, or all high, at once), no quantiles of the sum.
-People are rounded to 0.1; a share is made of the rounded numbers.
+*Step-free* reach has two bounds, both of middle estimates: the low one counts stops and trips that
+the feed says are accessible, the high one all that it does not say are not.
 
-Left out: rescaling to official totals, which stand beside the grid's.
+Left out: how often a stop is served (see `marts.access_typology` and `marts.ptal`), and entrances:
+a walk ends where the feed puts the stop.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import dataframely as dy
-import numpy as np
 import polars as pl
 
-from pipelines.contracts.figure import Figure, one_of, stamp
-from pipelines.marts.reach.catchment import Floats, district_of, nearest_stop_m
-from pipelines.marts.reach.service import Mode, Timetable, served_stops
+from pipelines.contracts.figure import one_of, stamp
+from pipelines.marts.reach.linking import UNLINKED, linked_cells, linked_stops
+from pipelines.marts.reach.people import (
+    MIDDLE,
+    NOBODY,
+    PEOPLE,
+    RESCALED,
+    Scope,
+    Scoped,
+    counted,
+    grid_reasons,
+    located,
+    places,
+    residents,
+    scopes,
+    share,
+    total,
+)
+from pipelines.marts.reach.service import Mode, Timetable
+from pipelines.marts.reach.walking import Walkways
 from pipelines.night import Night
 from pipelines.staging.districts import PRECISIONS, Districts
 from pipelines.staging.population import PopulationCells
 
-METHOD = "straight line"
-PEOPLE_DECIMALS = 1
-SHARE_DECIMALS = 6
-
-_PEOPLE = {"unit": "people"}
-_ESTIMATES = {"count": "population_p50", "low": "population_p10", "high": "population_p90"}
+WITHIN, STEP_FREE, PERHAPS_STEP_FREE = "is_within", "is_step_free", "is_perhaps_step_free"
 
 
-class Reach(Figure):
+class Reach(Scoped):
     """One row per service date and scope: the city, or one of its districts."""
 
-    scope_type = one_of("city", "district", primary_key=True, description="What the row is about.")
-    scope_id = dy.String(primary_key=True, description="City or district by its id.")
-    scope_name = dy.String(description="Name of the city or district.")
     distance_m = dy.Int32(
-        min_exclusive=0, metadata={"unit": "m"}, description="Farthest distance to a served stop."
+        min_exclusive=0, metadata={"unit": "m"}, description="Longest walk to a served stop."
     )
     served_stop_count = dy.Int64(
         nullable=True,
         min=0,
         description="Stops in the scope that the mode serves on the date; null without a feed.",
     )
+    unlinked_stop_count = dy.Int64(
+        nullable=True,
+        min=0,
+        description="Of these, stops that no street passes though streets are known around: "
+        "nobody counts as near them.",
+    )
     residents_count = dy.Float64(
-        nullable=True, min=0, metadata=_PEOPLE, description="Residents, middle estimate."
+        nullable=True, min=0, metadata=PEOPLE, description="Residents, middle estimate."
     )
     residents_low = dy.Float64(
         nullable=True,
         min=0,
-        metadata=_PEOPLE,
+        metadata=PEOPLE,
         description="Residents if all cells had their P10 (bound under full correlation).",
     )
     residents_high = dy.Float64(
         nullable=True,
         min=0,
-        metadata=_PEOPLE,
+        metadata=PEOPLE,
         description="Residents if all cells had their P90 (bound under full correlation).",
     )
     residents_within_count = dy.Float64(
         nullable=True,
         min=0,
-        metadata=_PEOPLE,
+        metadata=PEOPLE,
         description="Residents within the distance of a served stop, middle estimate.",
     )
     residents_within_low = dy.Float64(
         nullable=True,
         min=0,
-        metadata=_PEOPLE,
+        metadata=PEOPLE,
         description="The same if all cells had their P10 (bound under full correlation).",
     )
     residents_within_high = dy.Float64(
         nullable=True,
         min=0,
-        metadata=_PEOPLE,
+        metadata=PEOPLE,
         description="The same if all cells had their P90 (bound under full correlation).",
     )
     reach_share = dy.Float64(
         nullable=True, min=0, max=1, description="Residents within the distance / residents."
     )
+    residents_rescaled_count = dy.Float64(
+        nullable=True,
+        min=0,
+        metadata=PEOPLE,
+        description="Residents with exact district totals met, elsewhere as in the grid; null for "
+        "a district without an exact total.",
+    )
+    residents_within_rescaled_count = dy.Float64(
+        nullable=True,
+        min=0,
+        metadata=PEOPLE,
+        description="Of these, residents within the distance of a served stop.",
+    )
+    reach_rescaled_share = dy.Float64(
+        nullable=True, min=0, max=1, description="Both rescaled: within the distance / residents."
+    )
+    residents_step_free_low = dy.Float64(
+        nullable=True,
+        min=0,
+        metadata=PEOPLE,
+        description="Residents within the distance of a stop known to be accessible, called at by "
+        "a trip known to be; middle estimate.",
+    )
+    residents_step_free_high = dy.Float64(
+        nullable=True,
+        min=0,
+        metadata=PEOPLE,
+        description="The same for stops and trips not known to be inaccessible.",
+    )
+    step_free_low_share = dy.Float64(
+        nullable=True, min=0, max=1, description="residents_step_free_low / residents_count."
+    )
+    step_free_high_share = dy.Float64(
+        nullable=True, min=0, max=1, description="residents_step_free_high / residents_count."
+    )
+    residents_unlinked_count = dy.Float64(
+        nullable=True,
+        min=0,
+        metadata=PEOPLE,
+        description="Residents whom no street links to any stop, counted as not within.",
+    )
     official_population = dy.Int64(
         nullable=True,
         min=0,
-        metadata=_PEOPLE,
+        metadata=PEOPLE,
         description="Residents as authorities publish them, where known: for the city the sum of "
         "its districts, if each is known.",
     )
@@ -118,22 +171,15 @@ class Reach(Figure):
         )
 
     @dy.rule()
+    def step_free_within_all(cls) -> pl.Expr:  # noqa: N805 (dataframely hands in the schema)
+        """Surely step-free <= perhaps step-free <= within the distance."""
+        low, high = pl.col("residents_step_free_low"), pl.col("residents_step_free_high")
+        return (low <= high) & (high <= pl.col("residents_within_count"))
+
+    @dy.rule()
     def reason_given(cls) -> pl.Expr:  # noqa: N805 (dataframely hands in the schema)
         """A share is there, or the reason why it is not."""
         return pl.col("reach_share").is_not_null() | pl.col("reason").is_not_null()
-
-
-@dataclass(frozen=True)
-class _Scope:
-    """One row to be: who it is about, and which cells and served stops are its own."""
-
-    scope_type: str
-    scope_id: str
-    scope_name: str
-    official_population: int | None
-    population_precision: str | None
-    cells: pl.DataFrame
-    stops: pl.DataFrame
 
 
 def compute_reach(
@@ -142,109 +188,104 @@ def compute_reach(
     timetable: Timetable,
     population_cells: dy.DataFrame[PopulationCells],
     districts: dy.DataFrame[Districts],
+    *,
+    walkways: Walkways,
 ) -> pl.DataFrame:
     """Rows of `Reach` for the city and its districts, in key order.
 
     Without population, service or a feed the values are null and `reason` says so; without
-    districts there is the city's row alone. ContractError where a served stop has no place.
+    districts there is the city's row alone. ContractError where a served stop has no place, and
+    where streets and places don't fit each other (`pipelines.marts.reach.linking`).
     """
-    stops = served_stops(timetable, mode, night.service_date)
-    nearest_m = nearest_stop_m(_places(population_cells), _places(stops))
-    cells = population_cells.with_columns(is_within=pl.Series(nearest_m <= mode.distance_m))
-    reasons = _reasons(night, mode, timetable, cells, is_served=stops.height > 0)
+    stops = located(linked_stops(timetable, mode, night.service_date, walkways), districts)
+    cells = linked_cells(residents(population_cells, districts), walkways)
+    cells = _within(cells, stops, walkways, mode.distance_m)
+    reasons = grid_reasons(cells) | service_reasons(
+        night, mode, timetable, is_served=stops.height > 0
+    )
     rows = [
         {
             "scope_type": scope.scope_type,
             "scope_id": scope.scope_id,
             "scope_name": scope.scope_name,
             "distance_m": mode.distance_m,
-            "served_stop_count": scope.stops.height if timetable.feeds else None,
-            **_people(scope.cells, reasons),
+            "served_stop_count": scope.own(stops).height if timetable.feeds else None,
+            "unlinked_stop_count": (
+                scope.own(stops).get_column(UNLINKED).sum() if timetable.feeds else None
+            ),
+            **_people(scope, scope.own(cells), reasons),
             "official_population": scope.official_population,
             "population_precision": scope.population_precision,
         }
-        for scope in _scopes(night, districts.sort("district_id", "source_id"), cells, stops)
+        for scope in scopes(night, districts, cells)
     ]
     own = {name: column.dtype for name, column in Reach.columns().items() if name in rows[0]}
     reached = pl.DataFrame(rows, schema=own).sort("scope_type", "scope_id")
-    return stamp(reached, night, method=METHOD)
+    return stamp(reached, night, method=walkways.method)
 
 
-def _scopes(
-    night: Night, districts: pl.DataFrame, cells: pl.DataFrame, stops: pl.DataFrame
-) -> list[_Scope]:
-    """The city, and each district with the cells and stops that lie in it."""
-    boundaries = districts.get_column("geometry").to_list()
-    cells_at = pl.Series(district_of(_places(cells), boundaries))
-    stops_at = pl.Series(district_of(_places(stops), boundaries))
-    officials = districts.get_column("official_population")
-    is_known = districts.height > 0 and not officials.null_count()
-    precisions = set(districts.get_column("population_precision"))
-    precision = next((word for word in ("lower_bound", None, "exact") if word in precisions), None)
-    return [
-        _Scope(
-            "city",
-            night.city_id,
-            night.city_name,
-            int(officials.sum()) if is_known else None,
-            precision if is_known else None,
-            cells,
-            stops,
-        ),
-        *(
-            _Scope(
-                "district",
-                district["district_id"],
-                district["district_name"],
-                district["official_population"],
-                district["population_precision"],
-                cells.filter(cells_at == position),
-                stops.filter(stops_at == position),
-            )
-            for position, district in enumerate(districts.iter_rows(named=True))
-        ),
-    ]
-
-
-def _reasons(
-    night: Night, mode: Mode, timetable: Timetable, cells: pl.DataFrame, *, is_served: bool
+def service_reasons(
+    night: Night, mode: Mode, timetable: Timetable, *, is_served: bool
 ) -> dict[str, str]:
-    """Why values are null in every row, by what lacks: the grid, its bounds, the service."""
-    reasons: dict[str, str] = {}
+    """Why nobody is within reach of the mode on the date, where it does not run."""
     if not timetable.feeds:
-        reasons["service"] = "no GTFS feed"
-    elif not is_served:
+        return {"service": "no GTFS feed"}
+    if not is_served:
         feeds = ", ".join(f"'{feed}'" for feed in timetable.feeds)
-        reasons["service"] = f"no {mode.name} trips on {night.service_date} in feeds {feeds}"
-    if cells.is_empty():
-        reasons["grid"] = "no population grid"
-    elif any(cells.get_column(_ESTIMATES[bound]).null_count() for bound in ("low", "high")):
-        reasons["bounds"] = "no low and high estimates in the population grid"
-    return reasons
+        return {"service": f"no {mode.name} trips on {night.service_date} in feeds {feeds}"}
+    return {}
 
 
-def _people(cells: pl.DataFrame, reasons: Mapping[str, str]) -> dict[str, float | str | None]:
-    """Residents of a scope, those within the distance, their share, and what is null and why."""
-    within = cells.filter("is_within")
-    people: dict[str, float | None] = {}
-    for estimate, column in _ESTIMATES.items():
-        is_known = "grid" not in reasons and (estimate == "count" or "bounds" not in reasons)
-        is_within_known = is_known and "service" not in reasons
-        people[f"residents_{estimate}"] = _total(cells, column) if is_known else None
-        people[f"residents_within_{estimate}"] = _total(within, column) if is_within_known else None
-    residents, reached = people["residents_count"], people["residents_within_count"]
-    share = (
-        round(reached / residents, SHARE_DECIMALS) if residents and reached is not None else None
+def _within(
+    cells: pl.DataFrame, stops: pl.DataFrame, walkways: Walkways, distance_m: int
+) -> pl.DataFrame:
+    """Cells with whether a stop lies within the distance: any, one surely or perhaps step-free."""
+    walks = walkways.walks(places(cells), places(stops), distance_m)
+    ends = stops.select(STEP_FREE, PERHAPS_STEP_FREE)[walks.get_column("to_index")]
+    starts = walks.get_column("from_index")
+    reached = {
+        WITHIN: starts,
+        STEP_FREE: starts.filter(ends.get_column(STEP_FREE)),
+        PERHAPS_STEP_FREE: starts.filter(ends.get_column(PERHAPS_STEP_FREE)),
+    }
+    number = pl.int_range(cells.height, dtype=pl.UInt32)
+    return cells.with_columns(
+        number.is_in(within.unique().implode()).alias(name) for name, within in reached.items()
     )
-    nobody = ["no residents in the population grid"] if residents == 0 else []
-    reason = "; ".join([*reasons.values(), *nobody]) or None
-    return {**people, "reach_share": share, "reason": reason}
 
 
-def _total(cells: pl.DataFrame, column: str) -> float:
-    # fsum is exact, so the order of the cells makes no difference.
-    return round(math.fsum(cells.get_column(column)), PEOPLE_DECIMALS)
+def _people(
+    scope: Scope, cells: pl.DataFrame, reasons: Mapping[str, str]
+) -> dict[str, float | str | None]:
+    """Residents of a scope, those within the distance, shares, and what is null and why."""
+    has_grid = "grid" not in reasons
+    is_served = has_grid and "service" not in reasons
+    within = cells.filter(WITHIN)
+    lacking = [*reasons] if is_served else ["grid"]
+    people = counted(cells, [*reasons], "residents") | counted(within, lacking, "residents_within")
 
+    def estimate(rows: pl.DataFrame, *, is_known: bool, column: str = MIDDLE) -> float | None:
+        return total(rows, column) if is_known else None
 
-def _places(rows: pl.DataFrame) -> Floats:
-    return rows.select("latitude", "longitude").to_numpy().astype(np.float64)
+    known, rescaled = people["residents_count"], scope.has_rescaled
+    people |= {
+        "residents_rescaled_count": estimate(
+            cells, is_known=has_grid and rescaled, column=RESCALED
+        ),
+        "residents_within_rescaled_count": estimate(
+            within, is_known=is_served and rescaled, column=RESCALED
+        ),
+        "residents_step_free_low": estimate(cells.filter(STEP_FREE), is_known=is_served),
+        "residents_step_free_high": estimate(cells.filter(PERHAPS_STEP_FREE), is_known=is_served),
+        "residents_unlinked_count": estimate(cells.filter(UNLINKED), is_known=has_grid),
+    }
+    shares = {
+        "reach_share": share(people["residents_within_count"], known),
+        "reach_rescaled_share": share(
+            people["residents_within_rescaled_count"], people["residents_rescaled_count"]
+        ),
+        "step_free_low_share": share(people["residents_step_free_low"], known),
+        "step_free_high_share": share(people["residents_step_free_high"], known),
+    }
+    nobody = [NOBODY] if known == 0 else []
+    return {**people, **shares, "reason": "; ".join([*reasons.values(), *nobody]) or None}

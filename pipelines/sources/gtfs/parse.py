@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -27,9 +28,10 @@ ALMATY_METRO = "almaty_metro"
 ZONES = "locations.geojson"
 CALLS = "stop_times"
 KNOWN_FILES = frozenset({ZONES, *(f"{name}.txt" for name in FILES)})
-# Text of stop_times held at once, and the calls of one part: a few hundred MB while judged.
+# Text of stop_times held at once.
 BLOCK_BYTES = 64 * 1024**2
-CALLS_A_PART = 1_500_000
+# Text of one part of a large one: some 700,000 calls, which take 0.8 GB while they are judged.
+PART_BYTES = 32 * 1024**2
 
 
 def parse_gtfs(payload: bytes, source: SourceVersion) -> Validation:
@@ -56,10 +58,14 @@ def read_feed(payload: bytes, source: SourceVersion) -> RawFeed:
         return read_metro_timetable(files, source)
     archive = open_archive(payload, source, KNOWN_FILES)
     names = [name for name in FILES if f"{name}.txt" in archive.names()]
-    tables = {name: read_text(archive.read(f"{name}.txt"), name) for name in names if name != CALLS}
+    tables: dict[str, TextTable] = {}
+    stop_times = _stop_times(archive, tables) if CALLS in names else None
+    tables.update(
+        (name, read_text(archive.read(f"{name}.txt"), name)) for name in names if name != CALLS
+    )
     return RawFeed(
         tables,
-        _stop_times(archive, tables) if CALLS in names else None,
+        stop_times,
         tuple(archive.findings),
         archive.read(ZONES) if ZONES in archive.names() else None,
     )
@@ -68,17 +74,22 @@ def read_feed(payload: bytes, source: SourceVersion) -> RawFeed:
 def _stop_times(
     archive: Archive, tables: dict[str, TextTable]
 ) -> Callable[[], Iterator[TextTable]]:
-    """The parts of stop_times: the whole of a small one, sorted buckets of trips of a large one."""
+    """The parts of stop_times: the whole of a small one, sorted buckets of trips of a large one.
+
+    A small one is read in a thread of its own, while the caller reads and judges other `tables`.
+    """
     name = f"{CALLS}.txt"
+    if archive.size(name) <= BLOCK_BYTES:
+        thread = ThreadPoolExecutor(1)
+        whole = thread.submit(read_text, archive.read(name), CALLS)
+        thread.shutdown(wait=False)
+        return lambda: iter((whole.result(),))
 
     def parts() -> Iterator[TextTable]:
-        if archive.size(name) <= BLOCK_BYTES:
-            yield read_text(archive.read(name), CALLS)
-            return
         with tempfile.TemporaryDirectory(prefix="qala-stop-times-") as folder:
             with archive.open(name) as stream:
                 blocks = read_text_blocks(stream, CALLS, BLOCK_BYTES)
-                count = -(-archive.size(name) // BLOCK_BYTES)
+                count = -(-archive.size(name) // PART_BYTES)
                 buckets = _buckets(tables, count)
                 columns: tuple[str, ...] = ()
                 for number, block in enumerate(blocks):

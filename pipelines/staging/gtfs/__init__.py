@@ -6,7 +6,7 @@ have more than 24 hours. Blank values of columns for which GTFS names a default 
 `pickup_type`, `drop_off_type`, `exact_times`) get it. A row that vitally refers to an id that
 its feed lacks goes to quarantine as `foreign_key_violation`, to one refused there as
 `refers_to_refused_row`.
-Left out: fares, transfers, pathways, translations and other files that no figure reads yet.
+Left out: fares, translations and other files that no figure reads.
 """
 
 from pipelines.staging.gtfs.feed import (
@@ -43,6 +43,12 @@ from pipelines.staging.gtfs.timetable import (
     stage_stop_times,
     stage_trips,
 )
+from pipelines.staging.gtfs.transfers import (
+    Pathways,
+    Transfers,
+    stage_pathways,
+    stage_transfers,
+)
 
 __all__ = [
     "Agency",
@@ -52,11 +58,13 @@ __all__ = [
     "FeedRules",
     "FeedVersions",
     "Frequencies",
+    "Pathways",
     "Routes",
     "ServiceDates",
     "Shapes",
     "StopTimes",
     "Stops",
+    "Transfers",
     "Trips",
     "stage_agency",
     "stage_calendar",
@@ -65,10 +73,12 @@ __all__ = [
     "stage_feed_rules",
     "stage_feed_versions",
     "stage_frequencies",
+    "stage_pathways",
     "stage_routes",
     "stage_service_dates",
     "stage_shapes",
     "stage_stop_times",
     "stage_stops",
+    "stage_transfers",
     "stage_trips",
 ]

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipelines.staging.gtfs.raw import TextTable
+from pipelines.staging.gtfs.rules.catalogue import CODES
 from pipelines.staging.gtfs.rules.fields import (
     Problem,
     duplicate_rows,
     row_problems,
     single_row_problems,
 )
-from pipelines.staging.gtfs.rules.rule import ROW, Found
+from pipelines.staging.gtfs.rules.rule import ERROR, ROW, Found
 from pipelines.staging.gtfs.specification import FILES
 from pipelines.staging.gtfs.typed import typed_rows
+from pipelines.staging.gtfs.vital import is_vital
 
 REFUSED_SCHEMA = {ROW: pl.Int64, "rule": pl.String}
 # A row that refers to one that is refused is refused by this rule (it is no notice: the feed is not
 # at fault twice).
 REFERS_TO_REFUSED = "refers_to_refused_row"
-# References without which a row is of no use, beside those of vital fields.
-VITAL_REFERENCES = frozenset({("stop_times", "stop_id")})
 _OUT_OF_BOUNDS = frozenset({"number_out_of_range", "unexpected_enum_value"})
 
 
@@ -68,11 +68,6 @@ class Judged:
             self.usable = self.usable.with_columns(usable.alias(column))
 
 
-def is_vital(name: str, column: str) -> bool:
-    """Whether a row is of no use without a good value of the column."""
-    return FILES[name].column(column).is_vital or (name, column) in VITAL_REFERENCES
-
-
 def judge(name: str, table: TextTable, present: Collection[str]) -> tuple[Judged, list[Problem]]:
     """A file or a part of stop_times by each of its rows alone, and by its keys.
 
@@ -89,7 +84,7 @@ def judge(name: str, table: TextTable, present: Collection[str]) -> tuple[Judged
         column = what.rows.get_column("field_name")[0]
         if code in _OUT_OF_BOUNDS:
             judged.refuse_or_blank(code, what)
-        elif column and is_vital(name, column):
+        elif column and is_vital(name, column) and CODES[code].severity == ERROR:
             judged.refuse(code, what)
     if name != "stop_times":
         repeated = duplicate_rows(FILES[name], typed, present)

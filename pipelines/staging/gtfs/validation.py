@@ -10,6 +10,7 @@ notices, and every rule has a status.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -45,7 +46,7 @@ from pipelines.staging.gtfs.rules.rule import (
 from pipelines.staging.gtfs.rules.zones import zone_ids
 from pipelines.staging.gtfs.specification import FILES, ZONE_ID
 
-# Rules that refuse a row by what several of its fields say together.
+# Rules that refuse a row (not of stop_times) by what several of its fields say together.
 REFUSING = frozenset(
     {"start_and_end_range_out_of_order", "start_and_end_range_equal", "stop_without_location"}
 )
@@ -112,41 +113,52 @@ class Validation:
     def parts(self) -> Iterator[Part]:
         """Judge stop_times part by part, then run every rule that needs the whole of it.
 
-        Each part holds whole trips, sorted by trip_id, then stop_sequence.
+        Each part holds whole trips, sorted by trip_id, then stop_sequence. It is given as soon as
+        its rows are judged; rules are asked of it in a thread beside the caller's.
         """
-        per_part = [rule for rule in registered() if rule.reads_calls]
-        spans, served, routed, groups = [], [], [], []
+        told: list[tuple[pl.DataFrame, ...]] = []
         stops = self.feed["stops"].select("stop_id").hstack(self.feed.stop_places)
         places = stops.drop_nulls("stop_id").unique("stop_id", keep="first", maintain_order=True)
-        for part in self.raw.stop_times() if self.raw.stop_times else ():
-            if CALLS not in self._present:
-                self._open(CALLS, part)
-            judged = self._judge(CALLS, part)
-            if judged.typed.is_empty():
-                continue
-            here = self._part(judged)
-            self.call_count += judged.typed.height
-            self._judge_calls(judged, here)
-            self._run(here, {CALLS: judged}, per_part)
-            for code, found_here in conditional_of_calls(here):
-                for what in found_here:
-                    self._findings.add(code, what)
-            refuse_orphans(judged, {**self.files, CALLS: judged})
-            spans.append(spans_of(here.calls))
-            served.append(_served_stops(here.calls))
-            routed.append(_route_stops(here.calls, self.feed["trips"]))
-            groups.append(here.calls.select(pl.col("location_group_id").unique().drop_nulls()))
-            yield Part(judged, places)
+        with ThreadPoolExecutor(1) as beside:
+            for part in self.raw.stop_times() if self.raw.stop_times else ():
+                if CALLS not in self._present:
+                    self._open(CALLS, part)
+                judged = self._judge(CALLS, part)
+                if judged.typed.is_empty():
+                    continue
+                here = self._part(judged)
+                self.call_count += judged.typed.height
+                self._judge_calls(judged, here)
+                refuse_orphans(judged, {**self.files, CALLS: judged})
+                asked = beside.submit(self._ask, here)
+                yield Part(judged, places)
+                told.append(asked.result())
         if self.raw.stop_times is not None and not self.call_count:
             self._findings.add("empty_file", found_file(CALLS))
-        if spans:
-            self.feed.trip_spans = pl.concat(spans)
-            counts = pl.concat(served).group_by("stop_id", maintain_order=True)
+        if told:
+            spans, served, routed, groups = (
+                pl.concat(frames) for frames in zip(*told, strict=True)
+            )
+            self.feed.trip_spans = spans
+            counts = served.group_by("stop_id", maintain_order=True)
             self.feed.served_stops = counts.agg(pl.col("call_count").sum())
-            self.feed.route_stops = pl.concat(routed).unique(maintain_order=True)
-            self.feed.served_groups = pl.concat(groups).unique(maintain_order=True)
+            self.feed.route_stops = routed.unique(maintain_order=True)
+            self.feed.served_groups = groups.unique(maintain_order=True)
         whole = [rule for rule in registered() if not rule.reads_calls and not _is_simple(rule)]
         self._run(self.feed, self.files, whole)
+
+    def _ask(self, here: Feed) -> tuple[pl.DataFrame, ...]:
+        """Ask the rules of a part of stop_times; what it tells those that need the whole."""
+        self._run(here, {}, [rule for rule in registered() if rule.reads_calls])
+        for code, found_here in conditional_of_calls(here):
+            for what in found_here:
+                self._findings.add(code, what)
+        return (
+            spans_of(here.calls),
+            _served_stops(here.calls),
+            _route_stops(here.calls, self.feed["trips"]),
+            here.calls.select(pl.col("location_group_id").unique().drop_nulls()),
+        )
 
     def notices(self) -> list[Notice]:
         """What was found, by code and file."""
@@ -286,10 +298,11 @@ def _served_stops(calls: pl.DataFrame) -> pl.DataFrame:
 
 
 def _route_stops(calls: pl.DataFrame, trips: pl.DataFrame) -> pl.DataFrame:
-    pairs = calls.lazy().select("trip_index", "stop_id", "stop_index").drop_nulls()
-    routes = trips.lazy().select("route_id").with_row_index("trip_index")
+    pairs = calls.select("trip_index", "stop_id", "stop_index").drop_nulls()
+    route = trips.get_column("route_id").gather(pairs.get_column("trip_index"))
     return (
-        pairs.join(routes, on="trip_index")
+        pairs.lazy()
+        .with_columns(route)
         .group_by("route_id", "stop_index")
         .agg(pl.col("stop_id").first())
         .select("route_id", "stop_id")

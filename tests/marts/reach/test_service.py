@@ -71,3 +71,64 @@ def test_a_served_stop_without_any_place_is_an_error_that_names_it() -> None:
 def test_a_service_that_is_added_for_one_date_counts() -> None:
     added = FILES["calendar_dates"] + "weekday,20261122,1\n"
     assert served(toy_feed(calendar_dates=added), SUNDAY).height == 3
+
+
+# Which stops are step-free: the feed's words for stops and trips, 0 or none says nothing.
+PLATFORMS = """\
+stop_id,stop_name,stop_lat,stop_lon,location_type,parent_station,wheelchair_boarding
+yes,Accessible station,43.24,76.90,1,,1
+no,Inaccessible station,43.24,76.91,1,,2
+inherits_yes,Platform,43.24,76.90,0,yes,
+inherits_no,Platform,43.24,76.91,0,no,0
+own_no,Platform,43.24,76.90,0,yes,2
+own_yes,Platform,43.24,76.91,0,no,1
+silent,Alone,43.24,76.92,0,,
+area,,,,4,inherits_yes,
+"""
+AT_PLATFORMS = "trip_id,arrival_time,departure_time,stop_id,stop_sequence\n" + "".join(
+    f"M1-0700,07:{n:02d}:00,07:{n:02d}:00,{stop},{n}\n"
+    for n, stop in enumerate(("inherits_yes", "inherits_no", "own_no", "own_yes", "silent", "area"))
+)
+KNOWN, PERHAPS = "is_step_free", "is_perhaps_step_free"
+
+
+def flagged(trip_flag: str) -> dict[str, list[bool]]:
+    """(known, perhaps) step-free by stop, with the flag of the only trip."""
+    trips = f"route_id,service_id,trip_id,wheelchair_accessible\nM1,weekday,M1-0700,{trip_flag}\n"
+    stops = served(toy_feed(stops=PLATFORMS, stop_times=AT_PLATFORMS, trips=trips, shapes=None))
+    return {stop: flags for stop, *flags in stops.select("stop_id", KNOWN, PERHAPS).iter_rows()}
+
+
+def test_a_platform_without_a_word_of_its_own_has_its_stations() -> None:
+    assert flagged("1") == {
+        "area": [True, True],
+        "inherits_no": [False, False],
+        "inherits_yes": [True, True],
+        "own_no": [False, False],
+        "own_yes": [True, True],
+        "silent": [False, True],
+    }
+
+
+@pytest.mark.parametrize("trip_flag", ["0", ""])
+def test_a_trip_that_says_nothing_is_perhaps_step_free(trip_flag: str) -> None:
+    flags = flagged(trip_flag)
+    assert [stop for stop, (known, _) in flags.items() if known] == []
+    assert [stop for stop, (_, perhaps) in flags.items() if not perhaps] == [
+        "inherits_no",
+        "own_no",
+    ]
+
+
+def test_an_inaccessible_trip_is_step_free_nowhere() -> None:
+    assert set(map(tuple, flagged("2").values())) == {(False, False)}
+
+
+def test_one_accessible_trip_is_enough() -> None:
+    trips = (
+        "route_id,service_id,trip_id,wheelchair_accessible\n"
+        "M1,weekday,M1-0700,2\nM1,weekday,M1-0710,1\n"
+    )
+    calls = AT_PLATFORMS + "M1-0710,07:10:00,07:10:00,inherits_yes,0\n"
+    feed = toy_feed(stops=PLATFORMS, stop_times=calls, trips=trips, shapes=None)
+    assert served(feed).filter(KNOWN).get_column("stop_id").to_list() == ["inherits_yes"]

@@ -15,7 +15,9 @@ from functools import cache, cached_property
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from pipelines.staging.gtfs.rules.once import once
 from pipelines.staging.gtfs.rules.rule import ROW
 from pipelines.staging.gtfs.specification import FILES
 
@@ -139,7 +141,7 @@ def calls_of(part: pl.DataFrame, trips: pl.DataFrame, stops: pl.DataFrame) -> pl
     ranks = runs.unique().sort("trip_id", nulls_last=False).with_row_index("rank")
     placed = runs.join(
         ranks, on="trip_id", how="left", nulls_equal=True, maintain_order="left"
-    ).join(_places(trips, "trip_id"), on="trip_id", how="left", maintain_order="left")
+    ).join(_places_of_trips(trips), on="trip_id", how="left", maintain_order="left")
     rank = placed.get_column("rank").to_numpy().astype(np.int64)[run]
     sequence = part.get_column("stop_sequence").cast(pl.Int64).fill_null(_NO_SEQUENCE).to_numpy()
     order = np.argsort((rank << 33) + (sequence - _NO_SEQUENCE), kind="stable")
@@ -150,12 +152,24 @@ def calls_of(part: pl.DataFrame, trips: pl.DataFrame, stops: pl.DataFrame) -> pl
     )
     calls = part.with_columns(stop_index.get_column("stop_index"))
     if not np.array_equal(order, np.arange(order.size)):
-        calls = calls[order]
+        calls = _taken(calls, order)
     return calls.with_columns(
         placed.get_column("trip_index").gather(run[order]).alias("trip_index"),
         pl.Series("is_first", is_new),
         pl.Series("is_last", np.append(is_new[1:], True)[: is_new.size]),
     )
+
+
+def _taken(rows: pl.DataFrame, order: NDArray[np.int64]) -> pl.DataFrame:
+    """Rows in another order; columns without values, of which stop_times has many, stay."""
+    blank = [column.name for column in rows if column.null_count() == rows.height]
+    taken = rows.drop(blank)[order]
+    return taken.with_columns(rows.select(blank)).select(rows.columns)
+
+
+@once
+def _places_of_trips(trips: pl.DataFrame) -> pl.DataFrame:
+    return _places(trips, "trip_id")
 
 
 def _places(table: pl.DataFrame, key: str) -> pl.DataFrame:

@@ -104,7 +104,6 @@ def rides_of(feed: Feed) -> Rides:
     stop = runs.indexes("stop_index")
     is_known = (np.abs(lat) <= np.pi / 2) & (np.abs(lon) <= np.pi)
     is_placed = np.append(is_known, False)[stop]  # BLANK takes the last
-    trip = runs.indexes("trip_index")[runs.first]
     return Rides(
         runs=runs,
         on_sphere=(x, y, z),
@@ -112,7 +111,7 @@ def rides_of(feed: Feed) -> Rides:
         is_placed=is_placed,
         arrival=runs.times("arrival_time"),
         departure=runs.times("departure_time"),
-        fastest_kmh=np.repeat(_fastest_kmh(feed)[trip], runs.lengths),
+        fastest_kmh=np.repeat(_fastest_kmh(feed, runs), runs.lengths),
     )
 
 
@@ -120,11 +119,11 @@ def _degrees(places: pl.DataFrame, column: str) -> Floats:
     return places.get_column(column).fill_null(np.nan).to_numpy()
 
 
-def _fastest_kmh(feed: Feed) -> Floats:
-    """Limit of each row of trips, NaN without a route; one NaN more at the end, for no trip."""
+def _fastest_kmh(feed: Feed, runs: Runs) -> Floats:
+    """Limit of each trip of the part, NaN without a route."""
     kind = pl.col("route_type")
     limit = kind.replace_strict(FASTEST_KMH, default=FASTEST_OTHER_KMH, return_dtype=pl.Float64)
     routes = feed["routes"].unique("route_id", keep="first").select("route_id", limit=limit)
-    trips = feed["trips"].select("route_id")
+    trips = feed["trips"].select(pl.col("route_id").gather(runs.trips))
     limits = trips.join(routes, on="route_id", how="left", maintain_order="left")
-    return np.append(limits.get_column("limit").fill_null(np.nan).to_numpy(), np.nan)
+    return limits.get_column("limit").fill_null(np.nan).to_numpy()

@@ -41,6 +41,11 @@ class Runs:
         """Number of calls of each trip."""
         return np.diff(self.first, append=self.calls.height)
 
+    @cached_property
+    def trips(self) -> pl.Series:
+        """Each trip's place in feed["trips"], null where there is no such trip."""
+        return self.calls.get_column("trip_index").gather(self.first)
+
     def times(self, column: str) -> Integers:
         """A column of seconds; `BLANK` where there is none."""
         return self.calls.get_column(column).fill_null(BLANK).to_numpy()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.staging.gtfs.rules.feed import Feed
 from pipelines.staging.gtfs.rules.once import once
-from pipelines.staging.gtfs.rules.runs import BLANK, Floats, Positions, Runs, runs_of
+from pipelines.staging.gtfs.rules.runs import Floats, Positions, Runs, runs_of
 from pipelines.staging.gtfs.rules.shape_lines import MOST_LAT, MOST_LON, Lines, lines_of, ranges
 
 RAIL = 2  # routes.route_type
@@ -98,7 +98,7 @@ def _patterns(feed: Feed, runs: Runs, lines: Lines) -> pl.DataFrame:
     is_rail = (pl.col("route_type") == RAIL).fill_null(value=False)
     known = (
         feed["trips"]
-        .select("shape_id", "route_id")
+        .select(pl.col("shape_id", "route_id").gather(runs.trips))
         .join(numbers, on="shape_id", how="left", maintain_order="left")
         .join(
             routes.select("route_id", is_rail=is_rail),
@@ -107,10 +107,8 @@ def _patterns(feed: Feed, runs: Runs, lines: Lines) -> pl.DataFrame:
             maintain_order="left",
         )
     )
-    trip = pl.Series(runs.indexes("trip_index")[runs.first])
-    at = trip.set(trip == BLANK, None)
     return (
-        known.select(pl.col("line", "is_rail").gather(at))
+        known.select("line", "is_rail")
         .with_columns(first=runs.first, length=runs.lengths, told=_fingerprints(runs))
         .drop_nulls()
         .unique(["line", "is_rail", "length", "told"], keep="first", maintain_order=True)

@@ -181,11 +181,16 @@ def _trips_beyond_shapes(feed: Feed) -> pl.DataFrame:
 def trip_distances_without_shape_distances(feed: Feed) -> Iterator[Found]:
     """A stop time of a trip has shape_dist_traveled, but a point of its shape has not: there is
     nothing to measure it by."""
-    points = feed["shapes"].filter(pl.col(DISTANCE).is_null())
     trips = feed["trips"].select(ROW, "trip_id", "shape_id")
-    doubtful = trips.join(points, on="shape_id", how="semi")
+    doubtful = trips.join(_unmeasured(feed["shapes"]), on="shape_id", how="semi")
     if not doubtful.is_empty():
         calls = feed.calls.lazy().filter(pl.col(DISTANCE).is_not_null())
         trip_ids = calls.select("trip_id").unique().collect()
         measured = doubtful.join(trip_ids, on="trip_id", how="semi", maintain_order="left")
         yield found("trips", measured, "shape_id")
+
+
+@once
+def _unmeasured(shapes: pl.DataFrame) -> pl.DataFrame:
+    """Shapes with a point that has no distance."""
+    return shapes.filter(pl.col(DISTANCE).is_null()).select("shape_id").unique()

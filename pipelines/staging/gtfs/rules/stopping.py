@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from pipelines.staging.gtfs.judged import is_vital
 from pipelines.staging.gtfs.specification import FILES
+from pipelines.staging.gtfs.vital import is_vital
 
 # Required of every feed (gtfs.org, Schedule Reference); stops.txt unless zones stand for it.
 NEEDED = frozenset({"agency", "stops", "routes", "trips", "stop_times"})

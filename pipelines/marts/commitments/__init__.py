@@ -1,0 +1,1 @@
+"""What commitments have in common: addresses of figures, and when a value meets a target."""

@@ -1,0 +1,1 @@
+"""Emission factors of urban buses by speed, and what a fleet's standards mean by them."""
