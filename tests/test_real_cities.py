@@ -78,7 +78,7 @@ def check_means(connection: duckdb.DuckDBPyConnection, kinds: set[str]) -> None:
             USING (inputs_id, opportunity_type, threshold_minutes, percentile)
         JOIN marts.cell_access USING (cell_id)
         WHERE scope_type = 'city' AND mode_set = 'all'
-        GROUP BY ALL
+        GROUP BY opportunity_type, threshold_minutes, percentile, figure.reached_count
         """
     ).fetchall()
     assert {kind for kind, _, _ in means} == kinds

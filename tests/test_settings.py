@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, time
 from pathlib import Path
 
 import pytest
 
 from pipelines.errors import SettingsError
-from pipelines.settings import ROOT, City, load_city, load_secrets, load_settings
+from pipelines.settings import (
+    ROOT,
+    City,
+    keep_compiled_code,
+    load_city,
+    load_secrets,
+    load_settings,
+)
 
 LEAST = """
 [city]
@@ -86,6 +94,19 @@ def test_keys_of_an_address_that_make_no_sense(tmp_path: Path, key: str, said: s
 def test_secrets_and_headers_are_for_http_alone(tmp_path: Path, address: str, key: str) -> None:
     with pytest.raises(SettingsError, match="are for http: and https: alone"):
         city_of(tmp_path, LEAST.replace("feed.zip", address) + key)
+
+
+def test_compiled_code_is_kept_by_its_hash_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QALA_DATA", str(tmp_path))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/elsewhere")
+    keep_compiled_code(load_settings(), "0a1b")
+    assert os.environ["NUMBA_CACHE_DIR"] == "/elsewhere"
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    keep_compiled_code(load_settings(), "0a1b")
+    assert Path(os.environ["NUMBA_CACHE_DIR"]) == load_settings().data / "compiled" / "0a1b"
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
 
 
 def test_secrets_come_from_connections_before_the_environment(

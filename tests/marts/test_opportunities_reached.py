@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.marts.opportunities_reached import (
@@ -91,6 +91,7 @@ def test_a_place_belongs_to_the_nearest_cell() -> None:
     assert counts["schools"][:, 0].tolist() == [0.0, 0.0, 2.5, 3.0, 0.0]
 
 
+@settings(deadline=None, max_examples=40)  # each makes tables under contract
 @given(
     st.dictionaries(
         st.tuples(st.integers(0, 4), st.integers(0, 4)),

@@ -749,7 +749,7 @@ BREAKS: list[tuple[str, str, str]] = [
         "a row for each mode set",
     ),
     (
-        "DELETE FROM marts.opportunities_reached WHERE inputs_id = 'bb'",
+        "DELETE FROM marts.opportunities_reached WHERE inputs_id = repeat('b', 32)",
         "marts.reach_inputs",
         "what they reach is there",
     ),
@@ -759,7 +759,7 @@ BREAKS: list[tuple[str, str, str]] = [
         "weekdays have trips",
     ),
     (
-        "DELETE FROM marts.travel_times WHERE origin_cell_id = '3' AND inputs_id = 'aa'",
+        "DELETE FROM marts.travel_times WHERE origin_cell_id = '3' AND inputs_id = repeat('a', 32)",
         "marts.travel_times",
         "each cell is at itself",
     ),
@@ -769,7 +769,7 @@ BREAKS: list[tuple[str, str, str]] = [
         "a row for each cell, threshold and percentile",
     ),
     (
-        "UPDATE marts.opportunities_reached SET opportunity_type = 'jobs' WHERE inputs_id = 'aa'",
+        "UPDATE marts.opportunities_reached SET opportunity_type = 'jobs'",
         "marts.opportunities_reached",
         "people are counted",
     ),

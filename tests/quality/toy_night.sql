@@ -299,25 +299,25 @@ INSERT INTO marts.commitment_targets BY NAME
 -- Whoever lives in cell 1 gets to cell 2 in twenty minutes by metro and bus, in forty by bus alone.
 INSERT INTO marts.reach_inputs BY NAME
     SELECT DATE '2026-11-20' AS service_date, 'weekday' AS day_type, 1 AS draw_count, * FROM (VALUES
-        ('all', 'aa'), ('metro and bus', 'aa'), ('bus', 'bb'), ('metro', 'cc'),
+        ('all', repeat('a', 32)), ('metro and bus', repeat('a', 32)), ('bus', repeat('b', 32)), ('metro', repeat('c', 32)),
         ('step-free known', NULL), ('step-free possible', NULL))
     AS rows (mode_set, inputs_id);
 INSERT INTO marts.travel_times BY NAME
     SELECT inputs_id, cell_id AS origin_cell_id, cell_id AS destination_cell_id,
         0 AS p25_seconds, 0 AS p50_seconds, 0 AS p75_seconds
-    FROM (VALUES ('aa'), ('bb'), ('cc')) AS inputs (inputs_id)
+    FROM (VALUES (repeat('a', 32)), (repeat('b', 32)), (repeat('c', 32))) AS inputs (inputs_id)
     CROSS JOIN (VALUES ('1'), ('2'), ('3'), ('4')) AS cells (cell_id);
 INSERT INTO marts.travel_times BY NAME
     SELECT '1' AS origin_cell_id, '2' AS destination_cell_id, 0.9 * p50_seconds AS p25_seconds,
         1.1 * p50_seconds AS p75_seconds, *
-    FROM (VALUES ('aa', 1200), ('bb', 2400), ('cc', 2000)) AS rows (inputs_id, p50_seconds);
+    FROM (VALUES (repeat('a', 32), 1200), (repeat('b', 32), 2400), (repeat('c', 32), 2000)) AS rows (inputs_id, p50_seconds);
 INSERT INTO marts.opportunities_reached BY NAME
     SELECT inputs_id, cell_id, 'people' AS opportunity_type, threshold_minutes, percentile,
         people + CASE
-            WHEN cell_id = '1' AND inputs_id = 'aa' THEN 300
+            WHEN cell_id = '1' AND inputs_id = repeat('a', 32) THEN 300
             WHEN cell_id = '1' AND threshold_minutes > 40 THEN 300
             ELSE 0 END AS reached_count
-    FROM (VALUES ('aa'), ('bb'), ('cc')) AS inputs (inputs_id)
+    FROM (VALUES (repeat('a', 32)), (repeat('b', 32)), (repeat('c', 32))) AS inputs (inputs_id)
     CROSS JOIN (VALUES ('1', 400), ('2', 300), ('3', 200), ('4', 100)) AS cells (cell_id, people)
     CROSS JOIN (VALUES (30), (45), (60)) AS thresholds (threshold_minutes)
     CROSS JOIN (VALUES (25), (50), (75)) AS percentiles (percentile);
