@@ -63,7 +63,7 @@ NODE = ROOT / "benchmarks" / "node"
 FOLDER = ROOT.parent / "shared" / "data" / "access" / "r5r_poa"
 PEERS = ("minotor", "raptor-journey-planner")
 NEAR_M = 60.0
-ORIGINS, DEPARTURES_APART = 32, 300
+ORIGINS, DEPARTURES_APART = 16, 300
 REPEATS, PEER_REPEATS = 5, 3
 MOST_REFEREED = 12
 MOST_SECONDS, MOST_GIB, MOST_GROWTH = 1.5, 2.0, 1.2
@@ -166,12 +166,14 @@ def _one_to_all(city: City) -> tuple[bool, float | None]:
             if not (NODE / "node_modules" / peer).is_dir():
                 print(f"{peer}: not installed (npm install --prefix benchmarks/node)")
                 continue
-            told = [_peer(peer, folder) for _ in range(PEER_REPEATS)]
+            told = [
+                _peer(peer, folder, "mended"),
+                *(_peer(peer, folder) for _ in range(1, PEER_REPEATS)),
+            ]
             took = statistics.median(each["seconds"] for each in told)
             _tell(peer, took, asked, PEER_REPEATS)
             is_good &= _compared("", arrivals, told[0]["arrivals"], asked)
-            if "mended" in told[0]:
-                is_good &= _compared("mended (see reach.mjs): ", arrivals, told[0]["mended"], asked)
+            is_good &= _compared("mended (see reach.mjs): ", arrivals, told[0]["mended"], asked)
             best = min(best or took, took)
     return is_good, best / seconds if best else None
 
@@ -190,8 +192,8 @@ def _median(run: Callable[[], Result], repeats: int) -> tuple[Result, float]:
     return result, statistics.median(seconds)
 
 
-def _peer(peer: str, folder: Path) -> dict[str, Any]:
-    command = ["node", str(NODE / "reach.mjs"), peer, str(folder)]
+def _peer(peer: str, folder: Path, *how: str) -> dict[str, Any]:
+    command = ["node", str(NODE / "reach.mjs"), peer, str(folder), *how]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  # our own command
     told: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return told

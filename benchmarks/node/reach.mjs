@@ -1,11 +1,11 @@
-// Earliest arrivals at all stops by a router from npm: `node reach.mjs ROUTER FOLDER`.
+// Earliest arrivals at all stops by a router from npm: `node reach.mjs ROUTER FOLDER [mended]`.
 // FOLDER holds feed.zip, its files beside it, and queries.json: date, stops (the columns of the
 // answer), queries [stop, seconds]. The answer, one line of JSON: seconds (of all queries; reading
-// the feed apart), arrivals (one row per query), and where the router has a mistake that is known,
-// `mended` arrivals without it.
+// the feed apart), arrivals (one row per query) and, where they are asked for, mended arrivals: those
+// without a mistake that the router is known to make.
 import { readFileSync } from 'node:fs';
 
-const [router, folder] = process.argv.slice(2);
+const [router, folder, mended] = process.argv.slice(2);
 const read = (name) => readFileSync(`${folder}/${name}`, 'utf8');
 const { date, stops, queries } = JSON.parse(read('queries.json'));
 
@@ -95,7 +95,7 @@ const begun = performance.now();
 const answers = all();
 const took = (performance.now() - begun) / 1000;
 const answer = { seconds: took, arrivals: told(answers) };
-if (ask.mend) {
+if (mended) {
   ask.mend();
   answer.mended = told(all());
 }
