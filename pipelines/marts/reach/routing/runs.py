@@ -100,10 +100,11 @@ def runs_between(
     frequencies = feeds.frequencies.join(
         trips.select(*FEED, "trip_id", "trip"), on=[*FEED, "trip_id"]
     )
+    # Dates first: trips on all dates of a year are a hundred times those of three days.
+    dated = feeds.service_dates.join(days, on=[*FEED, "service_date"])
     running = (
         trips.select("trip", *FEED, "trip_id", "service_id")
-        .join(feeds.service_dates, on=[*FEED, "service_id"])
-        .join(days, on=[*FEED, "service_date"])
+        .join(dated, on=[*FEED, "service_id"])
         .join(journeys, on="trip")
     )
     written = running.join(frequencies, on="trip", how="anti")
