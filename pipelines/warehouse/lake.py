@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
@@ -84,7 +85,10 @@ class Selection:
 
 @dataclass
 class Lake:
-    """An open lake. Use `open_lake`."""
+    """An open lake. Use `open_lake`.
+
+    Reads see one snapshot until the next write: that of the first of them.
+    """
 
     connection: duckdb.DuckDBPyConnection
     catalog: str  # the name under which the catalog is attached
@@ -93,6 +97,7 @@ class Lake:
     objects: str  # where its files lie
     _made: dict[str, frozenset[str]] = field(default_factory=dict)  # made or changed, uncommitted
     _has_looked: bool = False
+    _is_reading: bool = False  # within a transaction, for which DuckLake reads its catalog once
 
     def write(self, partitions: Sequence[Partition] = (), added: Sequence[Added] = ()) -> None:
         """Replace whole partitions and add rows in one transaction: all of it, or nothing."""
@@ -128,10 +133,10 @@ class Lake:
         if not self.exists(table):
             return contract.create_empty()
         columns = ", ".join(self._columns(table, contract))
-        rows = self.connection.execute(
+        rows = self.query(
             f"SELECT {columns} FROM {self.address(table)} WHERE {where}",  # noqa: S608  # quoted names
-            list(parameters),
-        ).pl()
+            parameters,
+        )
         return rows.cast({name: c.dtype for name, c in contract.columns().items()})
 
     def read_partitions(
@@ -144,10 +149,8 @@ class Lake:
 
     def snapshot_id(self) -> int:
         """Number of the latest snapshot."""
-        row = self.connection.execute(
-            f"SELECT max(snapshot_id) FROM {self.catalog}.snapshots()"  # noqa: S608  # our own name
-        ).fetchone()
-        return int(row[0]) if row else 0
+        latest = f"SELECT max(snapshot_id) FROM {self.catalog}.snapshots()"  # noqa: S608  # our own name
+        return int(self.query(latest).item())
 
     @contextmanager
     def views(self, selections: Sequence[Selection]) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -161,6 +164,7 @@ class Lake:
         connection.execute(f"ATTACH ':memory:' AS {name}")
         try:
             connection.execute(f"USE {name}")
+            connection.execute("BEGIN")
             for item in selections:
                 schema, _, short = item.table.partition(".")
                 kind = "TABLE" if item.row_count <= COPIED_ROWS else "VIEW"
@@ -169,6 +173,7 @@ class Lake:
                     f"CREATE {kind} {quoted(schema)}.{quoted(short)} AS "
                     + self._select(item.table, item.contract, item.keys)
                 )
+            connection.execute("COMMIT")
             yield connection
         finally:
             connection.execute("USE memory")
@@ -187,7 +192,14 @@ class Lake:
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
         """The answer to a query on the lake's connection."""
-        return self.connection.execute(sql, list(parameters)).pl()
+        if not self._is_reading:
+            self.connection.execute("BEGIN")
+            self._is_reading = True
+        try:
+            return self.connection.execute(sql, list(parameters)).pl()
+        except duckdb.Error:
+            self._roll_back()
+            raise
 
     def exists(self, table: str) -> bool:
         """Whether the lake had the table at this connection's first look, or has made it since."""
@@ -271,6 +283,8 @@ class Lake:
 
     def _commit(self, write: Callable[[], Result]) -> Result:
         """Run `write` in a transaction; a locked catalog is waited for with back-off and jitter."""
+        if self._is_reading:
+            self._roll_back()
         pause = FIRST_PAUSE_SECONDS
         for attempt in range(1, COMMIT_TRIES + 1):
             try:
@@ -303,6 +317,7 @@ class Lake:
         raise LakeError("The lake could not be written.", "See the log above.")
 
     def _roll_back(self) -> None:
+        self._is_reading = False
         try:
             self.connection.execute("ROLLBACK")
         except duckdb.Error:
@@ -396,7 +411,7 @@ def _attach(
     connection: duckdb.DuckDBPyConnection, name: str, settings: Settings, *, read_only: bool
 ) -> None:
     if _is_file(settings.catalog):
-        Path(settings.catalog).parent.mkdir(parents=True, exist_ok=True)
+        _prepare_file(Path(settings.catalog))
     if "://" not in settings.objects:
         Path(settings.objects).mkdir(parents=True, exist_ok=True)
     catalog = f"sqlite:{settings.catalog}" if _is_file(settings.catalog) else settings.catalog
@@ -422,6 +437,14 @@ def _attach(
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         else:
             return
+
+
+def _prepare_file(catalog: Path) -> None:
+    """Make a new catalog's file, with a write-ahead log: who reads holds up no one who writes."""
+    catalog.parent.mkdir(parents=True, exist_ok=True)
+    if not catalog.exists():
+        with closing(sqlite3.connect(catalog, timeout=60)) as connection:
+            connection.execute("PRAGMA journal_mode = wal")
 
 
 def _is_file(catalog: str) -> bool:

@@ -54,14 +54,14 @@ def build_file(lake: Lake, target: Path, tables: Sequence[PublishedTable]) -> Pa
     building.unlink(missing_ok=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     name = f"publishing_{os.getpid()}"
-    connection = lake.connection
+    connection = lake.connection.cursor()
     try:
         connection.execute(
             f"ATTACH {quoted_text(str(building))} AS {name} (STORAGE_VERSION '{STORAGE_VERSION}')"
         )
         try:
             for table in tables:
-                _write_table(lake, name, table)
+                _write_table(connection, lake, name, table)
             connection.execute(f"CHECKPOINT {name}")
         finally:
             connection.execute(f"DETACH {name}")
@@ -74,6 +74,8 @@ def build_file(lake: Lake, target: Path, tables: Sequence[PublishedTable]) -> Pa
     except PublishError:
         building.unlink(missing_ok=True)
         raise
+    finally:
+        connection.close()
     with building.open("rb") as file:
         os.fsync(file.fileno())
     building.chmod(0o444)
@@ -110,8 +112,7 @@ def _exchange(one: Path, other: Path) -> bool:
     return failed == 0
 
 
-def _write_table(lake: Lake, database: str, table: PublishedTable) -> None:
-    connection = lake.connection
+def _write_table(connection: Connection, lake: Lake, database: str, table: PublishedTable) -> None:
     schema, _, name = table.name.partition(".")
     address = f"{database}.{quoted(schema)}.{quoted(name)}"
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {database}.{quoted(schema)}")
