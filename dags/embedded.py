@@ -182,8 +182,9 @@ def count_tasks(dag: DAG) -> int:
     def count(task: object) -> int:
         if not isinstance(task, MappedOperator):
             return 1
-        return len(run.source_ids(task.task_id.partition(".")[0].removeprefix("ingest_")))
+        return len(sources[task.task_id.partition(".")[0].removeprefix("ingest_")])
 
+    sources = run.schedule().sources
     return sum(count(task) for task in dag.tasks)
 
 

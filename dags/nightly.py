@@ -60,7 +60,6 @@ from pipelines.run import Report
 
 log = logging.getLogger(__name__)
 
-GROUPS = tuple(dict.fromkeys(kind.group for kind in flow.SOURCE_KINDS))
 FETCH_TRIES_APART = timedelta(minutes=15)
 """The longest pause between two tries at a source that does not answer."""
 
@@ -111,13 +110,6 @@ class WaitForHour(BaseOperator):
         """The hour has come."""
 
 
-@task(multiple_outputs=False)
-def list_sources(group: str) -> list[str]:
-    """The city's sources of one group; none is no fault."""
-    with final_errors():
-        return run.source_ids(group)
-
-
 @task(
     multiple_outputs=False,
     retries=FETCH_RETRIES,
@@ -146,13 +138,13 @@ def load(fetched: Report) -> Report:
     return perform(run.load, fetched["source_id"], fetched)
 
 
-@task(multiple_outputs=False, pool=WRITER_POOL, trigger_rule=TriggerRule.NONE_FAILED)
+@task(multiple_outputs=False, pool=WRITER_POOL)
 def build(table: str) -> Report:
-    """Make one mart for the night. A group without sources is skipped, the mart is not."""
+    """Make one mart for the night."""
     return perform(run.build, table)
 
 
-@task(multiple_outputs=False, pool=WRITER_POOL, trigger_rule=TriggerRule.NONE_FAILED)
+@task(multiple_outputs=False, pool=WRITER_POOL)
 def audit() -> Report:
     """Check every table; a failed critical check ends the night here."""
     return perform(run.audit)
@@ -208,16 +200,16 @@ def nightly() -> None:
     """Wire the night from `pipelines.flow`: no join before the marts, one before the audit."""
     waited = WaitForHour(task_id="wait_for_hour", execution_timeout=None)
     loads: dict[str, Any] = {}
-    for group in GROUPS:
+    for group, source_ids in SCHEDULE.sources.items():
         with TaskGroup(f"ingest_{group}"):
-            listed = list_sources(group)
-            loads[group] = load.expand(fetched=fetch.expand(source_id=listed))
-            waited >> listed
+            fetched = fetch.expand(source_id=list(source_ids))
+            loads[group] = load.expand(fetched=fetched)
+            waited >> fetched
     marts: dict[str, Any] = {}
     with TaskGroup("build_marts"):
         for mart in map(flow.table, SCHEDULE.marts):
             marts[mart.name] = build.override(task_id=mart.short_name)(mart.name)
-            reads = [loads[group] for group in flow.groups_read(mart.name)]
+            reads = [loads[group] for group in flow.groups_read(mart.name) if group in loads]
             reads += [marts[name] for name in flow.marts_read(mart.name)]
             (reads or [waited]) >> marts[mart.name]
     made = [*loads.values(), *marts.values()]

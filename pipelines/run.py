@@ -37,6 +37,7 @@ class Schedule:
     deadline_minutes: int
     owner: str
     tags: tuple[str, ...]
+    sources: Mapping[str, tuple[str, ...]]  # by group, in the city file's order; none is empty
     marts: tuple[str, ...]  # tables' names, in an order in which each comes after what it reads
 
 
@@ -52,8 +53,16 @@ def schedule() -> Schedule:
         deadline_minutes=city.schedule.deadline_minutes,
         owner=city.schedule.owner,
         tags=city.schedule.tags,
+        sources=_sources_by_group(city),
         marts=tuple(mart.name for mart in flow.marts(city.city.marts)),
     )
+
+
+def _sources_by_group(city: City) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {kind.group: [] for kind in flow.SOURCE_KINDS}
+    for name, source in city.sources.items():
+        found[flow.source_kind(source.kind).group].append(name)
+    return {group: tuple(names) for group, names in found.items() if names}
 
 
 def service_date(key: str | None) -> str:
@@ -67,16 +76,6 @@ def service_date(key: str | None) -> str:
             "Trigger it with partition_key set to a date such as 2026-11-20.",
         ) from None
     return key
-
-
-def source_ids(group: str) -> list[str]:
-    """The city's sources of one group (gtfs, fleet, traffic, reference), in the file's order."""
-    city = load_city(load_settings().city_file)
-    return [
-        name
-        for name, source in city.sources.items()
-        if flow.source_kind(source.kind).group == group
-    ]
 
 
 def secret_names(source_id: str) -> list[str]:

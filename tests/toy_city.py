@@ -7,6 +7,7 @@ vehicles of which two run on diesel, two cordon stations and one on the ring, tw
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -84,6 +85,12 @@ FEW_FIGURES = """figures = [
 ]
 """
 FEW = CITY.replace("[city]\n", f"[city]\n{FEW_FIGURES}", 1)
+
+# A night of few tasks, for what starts a process for each of them.
+_HEAD, *_SOURCES = re.split(r"(?m)^(?=\[sources\.)", CITY)
+SMALL = _HEAD.replace(
+    "[city]\n", '[city]\nfigures = ["stop_departures", "diesel_phase_out"]\n'
+) + "".join(text for text in _SOURCES if re.match(r"\[sources\.(transit|fleet)\]", text))
 
 FLEET = """\
 vehicle_id,operator_name,fuel_type,in_service_date,retirement_date,status,service_scope
@@ -202,8 +209,8 @@ def run_night(key: str, run_id: str = "by hand") -> dict[str, run.Report | QalaE
         except QalaError as error:
             told[name] = error
 
-    for group in dict.fromkeys(kind.group for kind in flow.SOURCE_KINDS):
-        for source_id in run.source_ids(group):
+    for source_ids in run.schedule().sources.values():
+        for source_id in source_ids:
             fetched = run.fetch(source_id, key, run_id)
             told[f"fetch {source_id}"] = fetched
             step(f"load {source_id}", partial(run.load, source_id, fetched, key, run_id))

@@ -466,6 +466,7 @@ BY_CODE = {
 NOT_REFUSED = ("E003.vehicle", "E044.trip_update-schedule_relationship.2")
 
 
+@pytest.mark.slow
 def test_each_fault_by_code_is_refused_or_read(shared_data: Path) -> None:
     files = sorted((shared_data / "realtime" / "transitland" / "errors").glob("*.json"))
     assert {file.name[:4] for file in files} == set(BY_CODE)
@@ -538,7 +539,7 @@ def test_captures_of_a_night_reach_the_lake(
     night = "2026-11-18"
     told = {
         source_id: run.load(source_id, run.fetch(source_id, night, "first"), night, "first")
-        for source_id in run.source_ids("realtime")
+        for source_id in run.schedule().sources["realtime"]
     }
     assert (told["updates"]["outcome"], told["updates"]["text"]) == ("done", "")
     assert told["positions"]["outcome"] == "stale"  # two captures of five can't be read
