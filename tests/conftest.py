@@ -6,6 +6,10 @@ import os
 import tempfile
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores already. Tests of threads start processes of their own.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
 import pytest
 
 from pipelines import flow

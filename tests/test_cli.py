@@ -45,6 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["nightly", "sql", "validate", "doctor"])
 def test_every_command_has_help(folder: Path, command: str) -> None:
     ended = qala(command, "--help", folder=folder)
@@ -52,6 +53,7 @@ def test_every_command_has_help(folder: Path, command: str) -> None:
     assert "Usage" in ended.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -75,6 +77,7 @@ def test_exit_codes_and_sentences(folder: Path, arguments: list[str], code: int,
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 def test_doctor_is_content_and_names_what_is_not(folder: Path) -> None:
     well = qala("doctor", folder=folder)
     assert well.returncode == 0, well.stdout

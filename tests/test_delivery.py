@@ -36,6 +36,7 @@ def receipts(lake: Lake) -> list[tuple[str, str]]:
     return sorted(rows.select("file_name", "outcome").rows())
 
 
+@pytest.mark.slow
 def test_files_are_handed_over_once(night: tuple[Lake, Settings, City], tmp_path: Path) -> None:
     lake, settings, city = night
     assert deliver_night(lake, settings, city, DAY)[:2] == ("done", 3)
@@ -47,6 +48,7 @@ def test_files_are_handed_over_once(night: tuple[Lake, Settings, City], tmp_path
     assert (target / "a.csv").read_text() == "a.csv"
 
 
+@pytest.mark.slow
 def test_one_file_that_fails_does_not_hold_back_the_rest(
     night: tuple[Lake, Settings, City], tmp_path: Path
 ) -> None:

@@ -23,7 +23,8 @@ from pipelines.warehouse.state import stands
 from tests.toy_city import run_night
 from tests.toy_feeds import FILES, toy_feed
 
-pytestmark = pytest.mark.slow
+# Tracing which lines run would take half as long again.
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 CITY = """\
 [city]

@@ -31,6 +31,7 @@ def as_json(found: FeedReport, capsys: pytest.CaptureFixture[str]) -> dict[str, 
     return told
 
 
+@pytest.mark.slow
 def test_json_has_every_rule_and_failures_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -53,6 +54,7 @@ def test_json_has_every_rule_and_failures_only(
     assert found.exit_code == 1
 
 
+@pytest.mark.slow
 def test_a_sound_feed_ends_with_0(tmp_path: Path) -> None:
     assert report(tmp_path, toy_feed()).exit_code == 0
 
@@ -74,6 +76,7 @@ def test_a_missing_file_and_a_wrong_address_are_unreadable() -> None:
         assert report_on(address, TODAY).exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_folder_is_a_feed(tmp_path: Path) -> None:
     for name, text in FILES.items():
         (tmp_path / f"{name}.txt").write_text(text)
@@ -94,6 +97,7 @@ class Page(HTMLParser):
         self.told += data
 
 
+@pytest.mark.slow
 def test_the_page_tells_the_same_and_runs_nothing_of_the_feed(tmp_path: Path) -> None:
     evil = 'X,"<script>alert(1)</script>",43.2,76.9\n'
     found = report(tmp_path, toy_feed(stops=FILES["stops"] + evil + evil))
@@ -104,6 +108,7 @@ def test_the_page_tells_the_same_and_runs_nothing_of_the_feed(tmp_path: Path) ->
         assert notice.code in page.told
 
 
+@pytest.mark.slow
 def test_the_table_shows_the_worst_first_and_no_markup_of_the_feed(tmp_path: Path) -> None:
     found = report(tmp_path, toy_feed(stops=FILES["stops"] + "[red]X,,,\n[red]X,,,\n"))
     out = io.StringIO()

@@ -12,7 +12,8 @@ import pytest
 from pipelines.errors import QalaError
 from tests.toy_city import run_night
 
-pytestmark = pytest.mark.slow
+# Tracing which lines run would take half as long again.
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 CITY = """\
 [city]

@@ -20,6 +20,7 @@ def _hold(path: str, pipe: Connection) -> None:
         pipe.recv()
 
 
+@pytest.mark.slow
 def test_a_second_night_leaves_with_a_clear_message_and_a_killed_one_lets_go(
     tmp_path: Path,
 ) -> None:
@@ -40,6 +41,7 @@ def test_a_second_night_leaves_with_a_clear_message_and_a_killed_one_lets_go(
         pass
 
 
+@pytest.mark.slow
 def test_waiting_ends_when_the_lock_is_free(tmp_path: Path) -> None:
     path = tmp_path / "night.lock"
     with (

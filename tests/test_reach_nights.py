@@ -56,6 +56,7 @@ COMPUTED = {"reach_inputs": "done", "travel_times": "done", "opportunities_reach
 SHARED = COMPUTED | {"travel_times": "unchanged", "opportunities_reached": "unchanged"}
 
 
+@pytest.mark.slow
 def test_a_second_night_computes_no_reach(city: Path) -> None:
     assert routed("2026-11-17") == COMPUTED
     known = partitions()
@@ -86,6 +87,7 @@ def _other_window(city: Path) -> None:
     (city / "toy.toml").write_text(REACH + window)
 
 
+@pytest.mark.slow
 def test_what_travel_times_stand_on_makes_them_anew(city: Path) -> None:
     routed("2026-11-09")
     before = inputs_ids("2026-11-09")
@@ -101,6 +103,7 @@ def test_what_travel_times_stand_on_makes_them_anew(city: Path) -> None:
         assert (before["bus"] == after["bus"]) == (change in {_later_trip, _moved_stop})
 
 
+@pytest.mark.slow
 def test_a_feed_with_another_name_for_a_trip_computes_no_reach(city: Path) -> None:
     routed("2026-11-17")
     files = {name: FILES[name].replace("B1,", "B-one,") for name in ("trips", "stop_times")}

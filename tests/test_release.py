@@ -66,6 +66,7 @@ def test_before_anything_was_held_back(lake: Lake) -> None:
     assert release.decision(lake, "transit", BROKEN) is None
 
 
+@pytest.mark.slow
 def test_a_version_is_recorded_once_with_its_first_night(lake: Lake) -> None:
     hold_back(lake, day=NEXT_DAY)
     hold_back(lake, day=DAY + timedelta(days=5), number=1)
@@ -77,6 +78,7 @@ def test_a_version_is_recorded_once_with_its_first_night(lake: Lake) -> None:
     assert (held.object_name, held.short_id) == ("transit.zip", "b1b1b1b1b1b1")
 
 
+@pytest.mark.slow
 def test_a_version_waits_only_while_its_source_delivers_it(lake: Lake) -> None:
     hold_back(lake)
     hold_back(lake, source_id="metro", number=1)
@@ -89,6 +91,7 @@ def test_a_version_waits_only_while_its_source_delivers_it(lake: Lake) -> None:
     assert [held.source_id for held in release.waiting(lake)] == ["metro"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["released", "rejected"])
 def test_a_decision_ends_the_waiting_and_says_who_and_why(lake: Lake, word: str) -> None:
     hold_back(lake)
@@ -104,6 +107,7 @@ def test_a_decision_ends_the_waiting_and_says_who_and_why(lake: Lake, word: str)
     assert release.waiting(lake) == []
 
 
+@pytest.mark.slow
 def test_the_latest_decision_counts_and_all_are_kept(lake: Lake) -> None:
     hold_back(lake)
     for word, by in (("rejected", "Aigul"), ("released", "Daulet")):
@@ -114,6 +118,7 @@ def test_the_latest_decision_counts_and_all_are_kept(lake: Lake) -> None:
     assert release.decisions(lake).get_column("decided_by").to_list() == ["Aigul", "Daulet"]
 
 
+@pytest.mark.slow
 def test_a_decision_said_again_by_the_same_run_is_one(lake: Lake) -> None:
     hold_back(lake)
     for _ in range(2):
@@ -124,6 +129,7 @@ def test_a_decision_said_again_by_the_same_run_is_one(lake: Lake) -> None:
     assert release.decisions(lake).height == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "word", "signed", "said"),
     [
@@ -148,6 +154,7 @@ def test_what_is_no_decision(
     assert release.decisions(lake).is_empty()
 
 
+@pytest.mark.slow
 def test_the_beginning_of_an_id_names_a_version(lake: Lake) -> None:
     hold_back(lake)
     hold_back(lake, BROKEN_TOO)
@@ -173,6 +180,7 @@ def test_a_feed_that_lacks_a_needed_file_is_held_back_with_its_codes() -> None:
     release.require_usable(found.filter(affected_count=5), Policy(), "transit", BROKEN, DAY)
 
 
+@pytest.mark.slow
 def test_a_rejected_version_is_an_ordinary_failure_with_a_name(lake: Lake) -> None:
     hold_back(lake)
     made = release.decide(lake, "transit", BROKEN, "rejected", decided_by="Aigul", reason="Old.")
@@ -184,6 +192,7 @@ def test_a_rejected_version_is_an_ordinary_failure_with_a_name(lake: Lake) -> No
     )
 
 
+@pytest.mark.slow
 def test_a_question_shows_what_was_found_and_what_stands_in(lake: Lake) -> None:
     hold_back(lake)
     good_version(lake)
@@ -204,6 +213,7 @@ def test_a_question_shows_what_was_found_and_what_stands_in(lake: Lake) -> None:
     assert row in asked.body.splitlines()
 
 
+@pytest.mark.slow
 def test_a_question_without_an_earlier_version_and_with_many_notices(lake: Lake) -> None:
     hold_back(lake)
     [held] = release.waiting(lake)
@@ -223,6 +233,7 @@ def test_a_question_without_an_earlier_version_and_with_many_notices(lake: Lake)
     assert any("the feed has no timetable" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_the_steps_that_tasks_and_commands_call(settings: Settings) -> None:
     assert run.waiting_feeds() == []
     with open_lake(settings, run_id="night") as lake:
@@ -253,6 +264,7 @@ def qala(settings: Settings) -> Callable[..., Result]:
     return call
 
 
+@pytest.mark.slow
 def test_the_command_line_lists_and_decides(
     settings: Settings, qala: Callable[..., Result]
 ) -> None:
@@ -278,6 +290,7 @@ def test_the_command_line_lists_and_decides(
     assert words == [("rejected", "command line"), ("released", "command line")]
 
 
+@pytest.mark.slow
 def test_the_doctor_names_what_waits_and_its_remedy(settings: Settings) -> None:
     assert list(look_at_quarantine(settings)) == []  # there is no lake yet
     with open_lake(settings, run_id="night") as lake:
@@ -302,6 +315,7 @@ def test_the_doctor_names_overrides_that_have_expired(settings: Settings) -> Non
     assert expired.remedy
 
 
+@pytest.mark.slow
 def test_the_end_of_a_night_names_what_waits_for_a_person(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -37,6 +40,18 @@ def airflow_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
         "QALA_CITY": str(write_toy_city(folder / "city", city=CITY + SCHEDULE)),
         "QALA_DATA": str(folder / "data"),
     }
+
+
+@pytest.fixture(scope="session")
+def airflow_home(
+    airflow_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A home with a database that is ready, which takes seconds to make; tests work on copies."""
+    home = tmp_path_factory.mktemp("airflow")
+    ready = "from dags.embedded import prepare_environment as e, prepare_database as d; e(); d()"
+    environment = {**airflow_environment, "AIRFLOW_HOME": str(home)}
+    subprocess.run([sys.executable, "-c", ready], env=environment, cwd=ROOT, check=True)
+    return home
 
 
 @pytest.fixture(scope="session")

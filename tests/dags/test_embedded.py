@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.settings import ROOT
-from tests.toy_city import FEW
+from tests.toy_city import SMALL
 
 KEY = "2026-11-18"
 LINE = re.compile(r"\[ *(\d+)/(\d+)\] (\S+) (\S* ) *(done|unchanged|stale|failed) +[\d.]+ s")
@@ -28,13 +28,15 @@ def run_night(environment: dict[str, str], key: str) -> subprocess.CompletedProc
 
 
 @pytest.fixture
-def environment(airflow_environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """The toy city of few figures in a folder of its own, with homes of its own."""
+def environment(
+    airflow_environment: dict[str, str], airflow_home: Path, tmp_path: Path
+) -> dict[str, str]:
+    """The small toy city in a folder of its own, with homes of its own."""
     city = shutil.copytree(Path(airflow_environment["QALA_CITY"]).parent, tmp_path / "city")
-    (city / "toy.toml").write_text(FEW)
+    (city / "toy.toml").write_text(SMALL)
     return {
         **airflow_environment,
-        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW_HOME": str(shutil.copytree(airflow_home, tmp_path / "airflow")),
         "QALA_CITY": str(city / "toy.toml"),
         "QALA_DATA": str(tmp_path / "data"),
     }

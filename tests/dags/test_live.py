@@ -27,18 +27,17 @@ import httpx
 import pytest
 
 from pipelines.settings import ROOT
-from tests.toy_city import CITY, write_toy_city
+from tests.toy_city import SMALL, write_toy_city
 from tests.toy_feeds import toy_feed
 
 pytestmark = [pytest.mark.airflow, pytest.mark.live, pytest.mark.slow]
 
-SOURCES = ("transit", "fleet", "people", "districts", "commitments")  # none of `traffic`
 # It is about noon in Toytown whenever the test runs, so no other night begins meanwhile, and the
 # morning's hour is long past. Etc/GMT-5 is five hours ahead of UTC.
 ZONE = ZoneInfo(f"Etc/GMT{datetime.now(UTC).hour - 12:+d}")
 SCHEDULE = '\n[schedule]\nhour = "00:00"\ncut_off = "00:00"\n'
 # Each task is a process that imports for seconds: few figures, which have rows each night.
-FIGURES = ("marts.bus_reach", "marts.diesel_phase_out")
+FIGURES = ("marts.stop_departures", "marts.diesel_phase_out")
 START_SECONDS = 240
 NIGHT_SECONDS = 900
 Found = TypeVar("Found")
@@ -90,9 +89,7 @@ def wait_for(look: Callable[[], Found | None], what: str, seconds: float) -> Fou
 
 
 def toy_city(folder: Path, today: date) -> Path:
-    """Five of the toy city's sources, with a timetable that holds around today."""
-    head, *sources = re.split(r"(?m)^(?=\[sources\.)", CITY.replace("Asia/Almaty", ZONE.key))
-    kept = [text for text in sources if text.startswith(tuple(f"[sources.{s}]" for s in SOURCES))]
+    """The small toy city, with a timetable that holds around today."""
     first, last = (today + timedelta(days=days) for days in (-60, 60))
     calendar = (
         "service_id,monday,tuesday,wednesday,thursday,friday,saturday,sunday,start_date,end_date\n"
@@ -100,8 +97,8 @@ def toy_city(folder: Path, today: date) -> Path:
         f"daily,1,1,1,1,1,1,1,{first:%Y%m%d},{last:%Y%m%d}\n"
     )
     feed = toy_feed(calendar=calendar, calendar_dates=None)
-    head = head.replace("[city]\n", '[city]\nfigures = ["bus_reach", "diesel_phase_out"]\n')
-    return write_toy_city(folder, city=head + "".join(kept) + SCHEDULE, feed=feed)
+    city = SMALL.replace("Asia/Almaty", ZONE.key) + SCHEDULE
+    return write_toy_city(folder, city=city, feed=feed)
 
 
 @pytest.fixture

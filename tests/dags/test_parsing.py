@@ -10,6 +10,8 @@ import pytest
 
 from pipelines.settings import ROOT
 
+pytestmark = pytest.mark.airflow
+
 HEAVY = ("polars", "duckdb", "great_expectations", "pandas", "numpy", "shapely", "dataframely")
 PARSE = """
 import json, sys, time
@@ -21,7 +23,6 @@ print(json.dumps([seconds, [name for name in {heavy} if name in sys.modules]]))
 """
 
 
-@pytest.mark.airflow
 @pytest.mark.parametrize("name", ["nightly", "deliver", "release_quarantine"])
 def test_a_dag_file_is_parsed_in_under_a_second_without_heavy_modules(
     name: str, airflow_environment: dict[str, str]

@@ -20,6 +20,8 @@ from pipelines.warehouse.lake import open_lake
 from tests.dags.conftest import airflow_of
 from tests.toy_quarantine import BROKEN, BROKEN_TOO, hold_back
 
+pytestmark = pytest.mark.airflow
+
 TIMEOUT = {"error": "The response time has passed.", "error_type": "timeout"}
 
 
@@ -135,8 +137,6 @@ ANSWERING = """
 import json, os, sys, threading, time, traceback
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
-from airflow.utils import db
-db.initdb()
 from dags.embedded import forget_old_clients, prepare_database
 prepare_database()
 forget_old_clients()
@@ -203,12 +203,14 @@ print(json.dumps({"state": run.state, "ended": ended, "said": said}))
 
 
 @pytest.fixture
-def environment(airflow_environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
+def environment(
+    airflow_environment: dict[str, str], airflow_home: Path, tmp_path: Path
+) -> dict[str, str]:
     """The toy city copied into a folder of its own, with homes of its own."""
     city = shutil.copytree(Path(airflow_environment["QALA_CITY"]).parent, tmp_path / "city")
     return {
         **airflow_environment,
-        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW_HOME": str(shutil.copytree(airflow_home, tmp_path / "airflow")),
         "QALA_CITY": str(city / "toy.toml"),
         "QALA_DATA": str(tmp_path / "data"),
     }
@@ -225,7 +227,6 @@ def answered(environment: dict[str, str], *answers: tuple[str, str, str]) -> dic
     return told
 
 
-@pytest.mark.airflow
 @pytest.mark.slow
 def test_answers_are_recorded_as_they_come_and_silence_leaves_a_version_waiting(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
@@ -257,7 +258,6 @@ def test_answers_are_recorded_as_they_come_and_silence_leaves_a_version_waiting(
     assert made.get_column("run_id").str.starts_with("manual__").all()
 
 
-@pytest.mark.airflow
 @pytest.mark.slow
 def test_with_nothing_to_decide_a_run_ends_at_once(environment: dict[str, str]) -> None:
     told = answered(environment)

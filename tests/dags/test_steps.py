@@ -19,6 +19,8 @@ from pipelines.errors import (
     TransientSourceError,
 )
 
+pytestmark = pytest.mark.airflow
+
 KEY = "2026-11-20"
 REPORT = {"step": "a step", "outcome": "done", "rows": 9, "seconds": 0.1, "text": "nine rows"}
 

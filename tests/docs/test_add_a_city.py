@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -34,7 +35,8 @@ def test_the_page_leads_to_a_published_city(tmp_path: Path) -> None:
             [sys.executable, "-m", "pipelines.cli", words[1], *arguments],
             cwd=tmp_path,
             env={"PATH": "/usr/bin:/bin", "QALA_DATA": str(tmp_path / "data"),
-                 "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "COLUMNS": "160"},
+                 "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "COLUMNS": "160",
+                 "NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"]},
             capture_output=True,
             text=True,
             check=False,

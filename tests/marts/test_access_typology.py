@@ -36,6 +36,7 @@ def typology(night: Night | None = None, **frames: Any) -> Any:
     return compute_access_typology(night, cell_access=cells, districts=city["districts"])
 
 
+@pytest.mark.slow
 def test_residents_by_class() -> None:
     rows = typology().select("scope_id", "access_class", *PEOPLE, "residents_rescaled_count").rows()
     assert [row for row in rows if row[2]] == [
@@ -48,6 +49,7 @@ def test_residents_by_class() -> None:
     assert [row[1] for row in rows[:5]] == ["very high", "high", "medium", "low", "none"]
 
 
+@pytest.mark.slow
 def test_what_every_row_carries() -> None:
     row = typology().row(0, named=True)
     assert (row["method"], row["mark"], row["reason"]) == ("straight line x 1.3", "modelled", None)
@@ -56,6 +58,7 @@ def test_what_every_row_carries() -> None:
     )
 
 
+@pytest.mark.slow
 def test_on_a_sunday_there_are_no_classes() -> None:
     rows = typology(replace(a_night(SUNDAY), day_type="sunday"))
     assert set(rows.get_column("reason")) == {
@@ -68,6 +71,7 @@ def test_on_a_sunday_there_are_no_classes() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("frames", "reason"),
     [
@@ -81,6 +85,7 @@ def test_without_grid_or_feed_the_reason_is_given(frames: dict[str, Any], reason
     assert rows.select(*PEOPLE).null_count().row(0) == (15,) * 4
 
 
+@pytest.mark.slow
 def test_one_estimate_gives_no_bounds() -> None:
     grid = population(("home", 43.24, 76.92, None, 100.0, None))
     rows = typology(**grid)

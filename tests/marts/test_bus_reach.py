@@ -9,6 +9,7 @@ from tests.marts.reach.toy_city import a_night, timetable, toy_city
 from tests.toy_feeds import FILES, SUNDAY, toy_feed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service_date", ["2026-11-18", SUNDAY])
 def test_residents_within_500_m_of_the_bus_stops(service_date: str) -> None:
     reach = compute_bus_reach(a_night(service_date), **toy_city())
@@ -22,6 +23,7 @@ def test_residents_within_500_m_of_the_bus_stops(service_date: str) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("route_type", "is_bus"),
     [(3, True), (11, True), (700, True), (716, True), (800, True), (717, False), (200, False)],

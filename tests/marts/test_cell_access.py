@@ -24,6 +24,7 @@ TOY = toy_city(RATES_READ)
 NO_PEAK = "no index: no departures from 08:15 to 09:15 on 2026-11-18 in feeds 'feed1'"
 
 
+@pytest.mark.slow
 def test_the_worked_example_of_ptal() -> None:
     away, home = compute_cell_access(a_night(), **worked_city()).iter_rows(named=True)
     assert (home["cell_id"], home["ptal_index"]) == ("home", PTAL_INDEX)
@@ -31,6 +32,7 @@ def test_the_worked_example_of_ptal() -> None:
     assert (home["metro_walk_m"], home["rail_walk_m"], home["bus_walk_m"]) == (800.0, None, 240.0)
 
 
+@pytest.mark.slow
 def test_the_worked_example_is_of_the_highest_class() -> None:
     away, home = compute_cell_access(a_night(), **worked_city()).iter_rows(named=True)
     # The best of two bus stops, each of its own place; the metro 800 m away, ten minutes.
@@ -83,6 +85,7 @@ def test_the_class_is_defined_for_weekdays(day_type: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_without_a_feed_cells_have_their_people_alone() -> None:
     cells = compute_cell_access(a_night(), **TOY | no_feed(RATES_READ))
     assert set(cells.get_column("reason")) == {
@@ -97,6 +100,7 @@ def test_without_a_grid_there_are_no_rows() -> None:
     assert compute_cell_access(a_night(), **TOY | population()).is_empty()
 
 
+@pytest.mark.slow
 def test_trams_count_for_classes_and_index_though_not_for_reach() -> None:
     routes = FILES["routes"].replace("Alpha - Delta,3", "Alpha - Delta,0")
     spans = "trip_id,start_time,end_time,headway_secs\nB1,06:00:00,22:00:00,600\n"
@@ -108,6 +112,7 @@ def test_trams_count_for_classes_and_index_though_not_for_reach() -> None:
     assert row["ptal_index"] == pytest.approx(30 / 5.75, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_order_of_rows_makes_no_difference() -> None:
     expected = compute_cell_access(a_night(), **worked_city())
     for seed in range(2):
@@ -118,6 +123,7 @@ def test_order_of_rows_makes_no_difference() -> None:
         assert compute_cell_access(a_night(), **shuffled).equals(expected)
 
 
+@pytest.mark.slow
 def test_the_contract_is_one_row_per_cell() -> None:
     assert CellAccess.primary_key() == ["service_date", "source_id", "cell_id"]
     assert len(CELLS) == compute_cell_access(a_night(), **TOY).height

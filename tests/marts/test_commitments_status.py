@@ -332,6 +332,7 @@ where = { street_class = "all" }
 """
 
 
+@pytest.mark.slow
 def test_a_forecast_is_carried_with_its_interval_and_decides_nothing() -> None:
     listed = commitments(a_commitment(FUEL_FIGURE) + "\n" + OPENING)
     opening = {**STREETS, "next_opening_date": date(2027, 5, 1)}

@@ -287,6 +287,7 @@ dates = st.sampled_from(CHANGES) | st.dates(date(2005, 1, 1), date(2035, 12, 31)
 MISSING = ("Pacific/Apia", date(2011, 12, 30))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(dates, st.integers(0, 400_000), st.sampled_from(ZONES))
 def test_instants_equal_zoneinfo(day: date, offset: int, zone: str) -> None:
@@ -296,6 +297,7 @@ def test_instants_equal_zoneinfo(day: date, offset: int, zone: str) -> None:
     assert found == (None if (zone, day) == MISSING else expected)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(dates, st.sampled_from(ZONES))
 def test_a_day_begins_when_the_clock_first_shows_its_date(day: date, zone: str) -> None:
@@ -309,6 +311,7 @@ def test_a_day_begins_when_the_clock_first_shows_its_date(day: date, zone: str) 
 journeys = st.lists(st.tuples(st.integers(-2, 2), st.integers(0, 200_000)), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(dates, st.sampled_from(ZONES), journeys)
 @example(date(2024, 2, 29), ALMATY, [(0, 23 * 3600 + n * 900) for n in range(12)])
@@ -338,6 +341,7 @@ spans = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(dates, st.sampled_from(ZONES), spans, st.integers(0, 100_000))
 def test_each_span_counts_exactly_over_its_days(

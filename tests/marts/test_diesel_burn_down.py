@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from benchmarks.fleet_history import FIRST_DAY, burn_down, differences, made_up_register
 from pipelines.marts.diesel_burn_down import DieselBurnDown
@@ -81,11 +82,13 @@ def test_a_toy_register_month_by_month() -> None:
     assert shares == [0.5, 0.5, 0.25]
 
 
+@pytest.mark.slow
 def test_survivors_alone_make_no_series() -> None:
     rows = computed(a_history({"status": "in_service"}, {"status": "reserve"}, known=TODAY))
     assert series(rows, "with reserve") == [(TODAY, 2, 2, None, None)]
 
 
+@pytest.mark.slow
 def test_without_states_there_is_no_series_in_service_but_the_reason() -> None:
     rows = computed(a_history({}, {"valid_to_date": date(2020, 2, 20)}, known=TODAY))
     assert series(rows, "in service") == [(TODAY, None, None, None, None)]
@@ -93,12 +96,14 @@ def test_without_states_there_is_no_series_in_service_but_the_reason() -> None:
     assert [row[1] for row in series(rows, "with reserve")] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_without_a_register_there_is_the_reason() -> None:
     rows = computed(a_history().clear(), has_register=False)
     assert rows.height == 2
     assert rows.get_column("reason").unique().to_list() == ["no fleet register was delivered"]
 
 
+@pytest.mark.slow
 def test_daily_snapshots_in_one_file_become_changes_and_their_own_count() -> None:
     days, vehicles = 420, 300
     payload, known = made_up_register(days, vehicles)

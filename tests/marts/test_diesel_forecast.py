@@ -121,6 +121,7 @@ def test_a_count_that_does_not_fall_is_not_reached_which_is_an_answer() -> None:
     assert row["count_12_months"] == 324
 
 
+@pytest.mark.slow
 def test_few_points_no_register_and_no_diesel_give_no_date_but_the_reason() -> None:
     few = LEAST_MONTHS  # one of them is the first, which has no step
     row = forecast(a_burn_down([0] * few, [9] * few, 300))[GROSS]
@@ -133,6 +134,7 @@ def test_few_points_no_register_and_no_diesel_give_no_date_but_the_reason() -> N
     assert {(row["outcome"], row["reason"]) for row in none} == {("refused", "no register")}
 
 
+@pytest.mark.slow
 def test_the_required_rate_is_undefined_from_the_deadline_on() -> None:
     burn_down = a_burn_down([0] * 24, [10] * 24, 300)
     in_two_years = TODAY + timedelta(days=round(2 * 365.25))
@@ -150,6 +152,7 @@ def days_ago(days: float) -> date:
     return TODAY - timedelta(days=round(days))
 
 
+@pytest.mark.slow
 def test_vehicles_that_all_left_at_ten_years_let_the_rest_go_at_ten() -> None:
     life = 3650
     gone = [
@@ -192,6 +195,7 @@ def test_a_life_is_seen_from_when_the_register_began_to_see() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_left_truncation_matters_to_the_date() -> None:
     # Vehicles are bought every month for forty years and last about twelve. The register begins
     # when the first are long gone; it shows few short lives of those bought early.

@@ -85,6 +85,7 @@ def present(rows: dict[str, Row]) -> dict[str, int | float | None]:
     return {fuel: row[0] for fuel, row in rows.items() if row[0]}
 
 
+@pytest.mark.slow
 def test_a_toy_fleet_by_scope() -> None:
     rows = computed(
         a_fleet(
@@ -107,6 +108,7 @@ def test_a_toy_fleet_by_scope() -> None:
     assert counts(rows, "with reserve", "suburban")["diesel"] == [0, 1, 0.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dates", "counted"),
     [
@@ -125,12 +127,14 @@ def test_who_counts_on_a_date(dates: dict[str, object], counted: bool) -> None:
     assert counts(rows, "in service", "city and suburban")["diesel"][0] == int(counted)
 
 
+@pytest.mark.slow
 def test_the_same_number_in_two_registers_is_two_vehicles() -> None:
     one = {"fuel_type": "diesel", "status": "in_service", "vehicle_id": "A1"}
     rows = computed(a_fleet(one, {**one, "source_id": "suburban_fleet"}))
     assert counts(rows, "in service", "city and suburban")["diesel"][0] == 2
 
 
+@pytest.mark.slow
 def test_a_register_that_marks_no_reserve_can_not_tell_who_is_in_service() -> None:
     rows = computed(a_fleet({"fuel_type": "diesel"}, {"fuel_type": "hybrid"}))
     assert rows.get_column("service_scope").unique().to_list() == ["city and suburban"]
@@ -160,6 +164,7 @@ def test_nothing_to_share_is_null_with_the_reason(
     assert rows.get_column("reason").unique().to_list() == [reason]
 
 
+@pytest.mark.slow
 def test_operators_and_their_depots_have_rows_of_their_own() -> None:
     green = {"operator_name": "Green", "status": "in_service"}
     rows = computed(
@@ -193,6 +198,7 @@ def test_operators_and_their_depots_have_rows_of_their_own() -> None:
     assert sorted(serving) == ["Blue", "Green", "all"]
 
 
+@pytest.mark.slow
 def test_age_runs_from_manufacture_and_ends_a_service_life() -> None:
     diesel = {"fuel_type": "diesel", "status": "in_service"}
     assert SERVICE_LIFE_YEARS == 7
@@ -232,6 +238,7 @@ def test_gas_is_clean_hybrids_are_not_and_unknown_is_unknown() -> None:
     assert fuels(pl.col("is_clean").is_null() & pl.col("is_zero_emission").is_null()) == {"unknown"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service_date", [TODAY, date(2026, 11, 20)])
 def test_the_sample_has_the_published_composition(service_date: date) -> None:
     # 2025-12-08, vlast.kz/novosti/67517: city and suburban, in service and with reserve.
@@ -249,6 +256,7 @@ def test_the_sample_has_the_published_composition(service_date: date) -> None:
     assert round(shares.sum() * 100, 2) == 52.64  # the clean share published with it
 
 
+@pytest.mark.slow
 def test_the_sample_s_history_holds_the_city_s_1560_buses_of_2018() -> None:
     # almaty.gov.kz, news 15426: buses of the city on 2018-08-13.
     rows = computed(the_sample_fleet(), date(2018, 8, 13))
@@ -293,6 +301,7 @@ def the_sample_fleet() -> pl.DataFrame:
     return staged.rows
 
 
+@pytest.mark.slow
 def test_rows_do_not_depend_on_the_register_s_order() -> None:
     vehicles = a_fleet(
         *({"fuel_type": fuel, "status": "in_service"} for fuel in FUEL_TYPES for _ in range(50))
@@ -301,6 +310,7 @@ def test_rows_do_not_depend_on_the_register_s_order() -> None:
     assert computed(vehicles).equals(again)
 
 
+@pytest.mark.slow
 def test_a_real_register_by_year_and_age_like_an_independent_count(shared_data: Path) -> None:
     # Springfield, Massachusetts: blank operators, a byte-order mark, a vehicle twice, years alone.
     path = shared_data / "fleet" / "pvta" / "vehicles-summary.csv"

@@ -53,6 +53,7 @@ KEPT = {
 }
 
 
+@pytest.mark.slow
 def test_a_feed_has_not_changed_from_itself() -> None:
     again = relabelled(TOY, "b")
     assert counts(TOY, again) == KEPT
@@ -60,6 +61,7 @@ def test_a_feed_has_not_changed_from_itself() -> None:
     assert {row["matched_by"] for row in changes(TOY, again).values()} == {"id"}
 
 
+@pytest.mark.slow
 def test_a_feed_whose_every_id_is_another_has_not_changed() -> None:
     after = renamed(TOY, "b")
     assert counts(TOY, after) == KEPT
@@ -70,6 +72,7 @@ def test_a_feed_whose_every_id_is_another_has_not_changed() -> None:
     assert (km["km_gained"], km["km_lost"]) == (0, 0)
 
 
+@pytest.mark.slow
 def test_another_metro_train() -> None:
     trips = FILES["trips"] + "M1,weekday,M1-0720,Gamma,0,metro\n"
     calls = FILES["stop_times"] + (
@@ -98,6 +101,7 @@ def test_another_metro_train() -> None:
     assert rows["vehicle_km", "M1"]["count_after"] == 3
 
 
+@pytest.mark.slow
 def test_a_route_renumbered_while_its_ids_stay() -> None:
     after = version("b", **edited("routes", ("10,toy,10,", "10,toy,11,")))
     assert counts(TOY, after) == {**KEPT, "routes": (0, 0, 1, 1)}
@@ -106,6 +110,7 @@ def test_a_route_renumbered_while_its_ids_stay() -> None:
     assert row["changed_columns"] == "route_short_name"
 
 
+@pytest.mark.slow
 def test_a_trip_later_and_a_stop_moved() -> None:
     later = edited("stop_times", ("M1-0710,07:10:00,07:10:00", "M1-0710,07:09:00,07:09:00"))
     moved = edited("stops", ("BB,Bus Beta,43.2536", "BB,Bus Beta,43.2540"))
@@ -115,11 +120,13 @@ def test_a_trip_later_and_a_stop_moved() -> None:
     assert told == {"BB": "stop_lat", "M1-0710": "start_seconds"}
 
 
+@pytest.mark.slow
 def test_a_bus_stop_left_out() -> None:
     after = version("b", **edited("stop_times", ("B1,,,BB,2\n", "")))
     assert counts(TOY, after) == {**KEPT, "trips": (0, 0, 1, 3), "patterns": (1, 1, 0, 2)}
 
 
+@pytest.mark.slow
 def test_a_route_withdrawn() -> None:
     trips = "".join(line for line in FILES["trips"].splitlines(True) if not line.startswith("M1"))
     calls = "".join(
@@ -139,6 +146,7 @@ def test_a_route_withdrawn() -> None:
     assert km["km_lost"] == km["km_before"] == pytest.approx(2 * 2.998, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_numbers_given_anew_are_not_the_trips_they_were() -> None:
     """Ids survive, but each stands for another trip: they are matched by what they are."""
     swapped = [("M1-0700", "x"), ("B1", "M1-0700"), ("x", "B1")]
@@ -151,6 +159,7 @@ def test_numbers_given_anew_are_not_the_trips_they_were() -> None:
     assert counts(TOY, after) == KEPT
 
 
+@pytest.mark.slow
 def test_services_that_take_turns_count_once() -> None:
     """The year in one service, or in two: with other ids, the same trips on the same weekdays."""
     halves = FILES["calendar"].replace(
@@ -164,6 +173,7 @@ def test_services_that_take_turns_count_once() -> None:
     assert counts(TOY, renamed(split, "b")) == KEPT
 
 
+@pytest.mark.slow
 def test_versions_without_a_date_in_common_are_compared_by_a_typical_weekday_of_each() -> None:
     next_year = version(
         "b",
@@ -210,7 +220,8 @@ def edited_toy(numbers: tuple[int, ...]) -> Tables:
     return version("b", **{k: v for number in numbers for k, v in EDITS[number].items()})
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.integers(0, len(EDITS) - 1), max_size=1), st.booleans(), st.booleans())
 def test_both_ways_round_the_same_is_found(
     edits: list[int], rename: bool, rename_too: bool
@@ -231,6 +242,7 @@ def test_both_ways_round_the_same_is_found(
             assert row[f"km_{second}"] == other[f"km_{first}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_any_order_of_rows_gives_the_same(seed: int) -> None:
     after = version("b", **EDITS[3], **EDITS[0])

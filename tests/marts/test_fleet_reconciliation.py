@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 
 from pipelines.ingest import describe_version
 from pipelines.marts.fleet_reconciliation import compute_fleet_reconciliation
@@ -101,6 +102,7 @@ def test_statements_without_a_number_or_a_day_are_refused() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_almaty_s_statements_stand_as_published_and_the_sample_has_the_last_two() -> None:
     city = load_city(ROOT / "cities" / "almaty.toml")
     told = describe_version(city, "fleet_snapshots", "almaty.fleet_snapshots.csv", "v1")

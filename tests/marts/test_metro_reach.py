@@ -38,6 +38,7 @@ FIGURES = [
 ]
 
 
+@pytest.mark.slow
 def test_residents_within_1000_m_of_the_stations() -> None:
     reach = compute_metro_reach(a_night(), **toy_city())
     # All: 20 + 200 + 6 + 2 + 2000. Within: hill 20, border 6, gamma 2; slope is 12 m too far.
@@ -78,6 +79,7 @@ def test_exact_districts_are_rescaled_to_their_totals_and_lower_bounds_never() -
     ]
 
 
+@pytest.mark.slow
 def test_step_free_reach_has_two_bounds() -> None:
     # At Gamma (2 residents) the feed promises access, at Beta (border's 6) it denies it.
     words = {"MA": "", "MB": "2", "MC": "1"}
@@ -153,6 +155,7 @@ def test_a_district_without_residents_has_no_share() -> None:
     assert reach.row(0, named=True)["reason"] is None
 
 
+@pytest.mark.slow
 def test_feeds_count_together_and_their_ids_may_repeat() -> None:
     other = FILES["stops"].replace("43.2400,76.9000", "43.3000,77.0000")  # MA elsewhere
     night, city = a_night(), toy_city() | timetable(toy_feed(), toy_feed(stops=other))
@@ -163,6 +166,7 @@ def test_feeds_count_together_and_their_ids_may_repeat() -> None:
     assert sunday["reason"] == f"no metro trips on {SUNDAY} in feeds 'feed1', 'feed2'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("route_type", "is_metro"),
     [(1, True), (400, True), (401, True), (404, True), (405, False), (2, False), (0, False)],
@@ -174,6 +178,7 @@ def test_extended_route_types_of_metros_count(route_type: int, is_metro: bool) -
     assert row["residents_within_count"] == (28.0 if is_metro else None)
 
 
+@pytest.mark.slow
 def test_order_of_rows_makes_no_difference() -> None:
     expected = compute_metro_reach(a_night(), **toy_city())
     for seed in range(3):
@@ -184,6 +189,7 @@ def test_order_of_rows_makes_no_difference() -> None:
         assert compute_metro_reach(a_night(), **shuffled).equals(expected)
 
 
+@pytest.mark.slow
 def test_a_farther_distance_reaches_no_fewer() -> None:
     frames = {name: rows for name, rows in toy_city().items() if "street" not in name}
     grid, areas = frames.pop("population_cells"), frames.pop("districts")

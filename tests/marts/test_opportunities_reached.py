@@ -45,6 +45,7 @@ def by_all(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(inputs_id=inputs(**PLACES).filter(mode_set="all").item(0, "inputs_id"))
 
 
+@pytest.mark.slow
 def test_people_within_half_an_hour_by_hand() -> None:
     rows = with_places()
     assert found(rows) == {
@@ -56,6 +57,7 @@ def test_people_within_half_an_hour_by_hand() -> None:
     }
 
 
+@pytest.mark.slow
 def test_other_opportunities_have_no_bounds_of_their_own() -> None:
     rows = with_places()
     schools = found(rows, opportunity_type="schools")
@@ -78,6 +80,7 @@ def test_every_cell_type_threshold_and_percentile_has_a_row() -> None:
     assert rows.equals(rows.sort(OpportunitiesReached.primary_key()))
 
 
+@pytest.mark.slow
 def test_people_without_quantiles_have_no_bounds() -> None:
     plain = population(*((*cell[:3], None, cell[4], None) for cell in CELLS))
     assert found(reached(**plain))["gamma"] == [8.0, None, None]
@@ -91,6 +94,7 @@ def test_a_place_belongs_to_the_nearest_cell() -> None:
     assert counts["schools"][:, 0].tolist() == [0.0, 0.0, 2.5, 3.0, 0.0]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)  # each makes tables under contract
 @given(
     st.dictionaries(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pyproj
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.marts.plane import to_plane, utm_meridian
 
 
+@pytest.mark.slow
 @given(st.floats(-80, 84), st.floats(-6, 6), st.integers(1, 60))
 def test_equals_proj_within_a_millimetre(latitude: float, away: float, zone: int) -> None:
     meridian = zone * 6 - 183

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from pipelines.marts.cell_access import compute_cell_access
 from pipelines.marts.ptal import Ptal, compute_ptal
 from tests.marts.reach.toy_city import RATES_READ, a_night, toy_city
 from tests.marts.reach.worked_example import worked_city
 
 
+@pytest.mark.slow
 def test_residents_by_band() -> None:
     city = worked_city()
     cells = compute_cell_access(a_night(), **city)
@@ -22,6 +25,7 @@ def test_residents_by_band() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_band_holds_on_any_day_of_the_week() -> None:
     city, night = worked_city(), replace(a_night(), day_type="holiday")
     cells = compute_cell_access(night, **city)
@@ -29,6 +33,7 @@ def test_a_band_holds_on_any_day_of_the_week() -> None:
     assert set(rows.get_column("reason")) == {None}
 
 
+@pytest.mark.slow
 def test_without_departures_in_the_hour_there_are_no_bands() -> None:
     city = toy_city(RATES_READ)
     cells = compute_cell_access(a_night(), **city)

@@ -83,6 +83,7 @@ def parts(rows: pl.DataFrame, scope: str = "west", **of: str) -> tuple[float | N
     return tuple(found[name] for name in ("change", *(f"{part}_change" for part in CHANGES)))
 
 
+@pytest.mark.slow
 def test_nothing_changed() -> None:
     rows = change()
     assert parts(rows) == (0, 0, 0, 0, 0, 0)
@@ -90,6 +91,7 @@ def test_nothing_changed() -> None:
     assert set(rows.get_column("compared_date")) == {date(2026, 11, 17)}
 
 
+@pytest.mark.slow
 def test_a_stop_that_is_not_called_at_any_more_is_timetable() -> None:
     shorter = feed(
         stop_times="\n".join(
@@ -102,12 +104,14 @@ def test_a_stop_that_is_not_called_at_any_more_is_timetable() -> None:
     assert parts(rows, "west") == (0, 0, 0, 0, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_stop_that_moved_is_stops() -> None:
     # 111 m to the south: 1,012 m on foot from hill.
     moved = feed(stops=FILES["stops"].replace("Alpha,43.2400,76.9000", "Alpha,43.2390,76.9000"))
     assert parts(change(after=moved)) == (-20, 0, 0, -20, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_stop_that_is_new_is_stops() -> None:
     calls = "M1-0700,06:58:00,06:58:00,NEW,0\n"
     opened = feed(
@@ -121,6 +125,7 @@ def test_a_stop_that_is_new_is_stops() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_feed_that_is_numbered_anew_changes_nothing() -> None:
     names = ("MA", "MB", "MC", "BA", "BB", "BC", "BD")
 
@@ -135,6 +140,7 @@ def test_a_feed_that_is_numbered_anew_changes_nothing() -> None:
     assert parts(change(after=anew)) == (0, 0, 0, 0, 0, 0)
 
 
+@pytest.mark.slow
 def test_residents_are_population() -> None:
     more = population(("hill", 43.2460, 76.9000, 20.0, 50.0, 60.0), *CELLS[1:])
     rows = change(after=more)
@@ -142,6 +148,7 @@ def test_residents_are_population() -> None:
     assert parts(rows, "toyville") == (30, 0, 0, 0, 30, 0)
 
 
+@pytest.mark.slow
 def test_streets_are_streets() -> None:
     # Nobody but hill has a street, and that one is 300 m longer than the way it had.
     nodes, links = network([(43.2400, 76.9000), (43.2460, 76.9000)], [(0, 1, (43.2430, 76.9060))])
@@ -150,10 +157,12 @@ def test_streets_are_streets() -> None:
     assert change_of_all == of_streets == -20
 
 
+@pytest.mark.slow
 def test_what_was_published_by_other_code_is_method() -> None:
     assert parts(change(published=3.0)) == (-3, -3, 0, 0, 0, 0)
 
 
+@pytest.mark.slow
 def test_all_at_once_sum_exactly_in_the_stated_order() -> None:
     moved = FILES["stops"].replace("Alpha,43.2400,76.9000", "Alpha,43.2390,76.9000")
     calls = "\n".join(line for line in FILES["stop_times"].splitlines() if ",MC," not in line)
@@ -167,12 +176,14 @@ def test_all_at_once_sum_exactly_in_the_stated_order() -> None:
     assert parts(rows, "toyville") == (-23, -1, -2, -20, 0, 0)
 
 
+@pytest.mark.slow
 def test_boundaries_are_method() -> None:
     wide = {**WEST, "boundary": EAST["boundary"].union(WEST["boundary"])}
     rows = change(after=districts(wide))
     assert parts(rows) == (8, 8, 0, 0, 0, 0)
 
 
+@pytest.mark.slow
 def test_what_is_null_has_its_reason() -> None:
     rows = change(days=(SUNDAY, WEDNESDAY)).filter(figure_table="marts.metro_reach")
     assert set(rows.get_column("change")) == {None}
@@ -183,6 +194,7 @@ def test_what_is_null_has_its_reason() -> None:
     assert set(new.get_column("reason")) == {"no figure of this scope on 2026-11-17"}
 
 
+@pytest.mark.slow
 def test_without_an_earlier_date_there_are_no_rows() -> None:
     city = toy_city()
     figures = {name: make(a_night(), **city) for name, make in FIGURES.items()}
@@ -196,6 +208,7 @@ def test_without_an_earlier_date_there_are_no_rows() -> None:
     assert rows.is_empty()
 
 
+@pytest.mark.slow
 def test_parts_that_do_not_sum_break_the_contract() -> None:
     _, failure = ReachChange.filter(change().with_columns(stops_change=pl.lit(1.0)))
     assert "parts_make_the_change" in failure.counts()

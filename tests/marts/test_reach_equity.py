@@ -52,6 +52,7 @@ def equity(**frames: Any) -> dict[str, dict[str, Any]]:
     return {row["figure_table"]: row for row in made.iter_rows(named=True)}
 
 
+@pytest.mark.slow
 def test_the_toy_city_by_hand() -> None:
     metro = equity()["marts.metro_reach"]
     # West has 20 of 220 residents within reach, East all of its 8.
@@ -64,6 +65,7 @@ def test_the_toy_city_by_hand() -> None:
     assert (metro["method"], metro["mark"]) == ("straight line x 1.3", "modelled")
 
 
+@pytest.mark.slow
 def test_annexed_districts_against_the_old_city() -> None:
     dated = districts(WEST, {**EAST, "annexed_date": "2014-04-17"})
     metro = equity(**dated)["marts.metro_reach"]
@@ -73,12 +75,14 @@ def test_annexed_districts_against_the_old_city() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_is_annexed_later_is_not_annexed_yet() -> None:
     later = districts(WEST, {**EAST, "annexed_date": "2026-11-19"})
     metro = equity(**later)["marts.metro_reach"]
     assert (metro["annexed_district_count"], metro["old_city_share"]) == (0, None)
 
 
+@pytest.mark.slow
 def test_nobody_within_reach_in_any_district_is_said_so() -> None:
     # South has residents of the toy city's west, all beyond 500 m of a bus stop.
     south = {**WEST, "boundary": shapely.box(76.89, 43.20, 76.92, 43.2465)}
@@ -87,12 +91,14 @@ def test_nobody_within_reach_in_any_district_is_said_so() -> None:
     assert (bus["reach_gini"], bus["reason"]) == (None, "nobody is within reach in any district")
 
 
+@pytest.mark.slow
 def test_a_figure_without_service_carries_its_reason() -> None:
     rail = equity()["marts.rail_reach"]
     assert rail["reason"] == "no suburban rail trips on 2026-11-18 in feeds 'feed1'"
     assert (rail["district_count"], rail["reach_gini"]) == (0, None)
 
 
+@pytest.mark.slow
 def test_without_districts_nothing_is_compared() -> None:
     rows = equity(**districts())
     assert {row["reason"] for row in rows.values()} == {
@@ -101,6 +107,7 @@ def test_without_districts_nothing_is_compared() -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_contract_is_one_row_per_figure() -> None:
     key = ["service_date", "figure_table", "figure_column", "figure_rows"]
     assert ReachEquity.primary_key() == key

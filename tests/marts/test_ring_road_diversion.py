@@ -176,6 +176,7 @@ def test_with_perfect_readers_the_share_is_a_count() -> None:
     assert row["reason"] is None
 
 
+@pytest.mark.slow
 def test_a_thousand_trucks_of_which_forty_percent_take_the_ring() -> None:
     # 722.5 of 1,000 are matched at r = 0.85 an end, 274.55 also read by the ring at r = 0.95;
     # forty times as many, for whole trucks.
@@ -483,6 +484,7 @@ def trips_of_months(days_a_month: int, spread: float) -> pl.DataFrame:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("days", "spread"), [(10, 0.08), (28, 0.05), (1, 0.0), (3, 0.0)])
 def test_intervals_hold_the_true_share_about_as_often_as_they_say(days: int, spread: float) -> None:
     trips = trips_of_months(days, spread)
@@ -577,6 +579,7 @@ some_readings = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(some_readings)
 def test_matching_equals_a_search_plate_by_plate(readings: list[Reading]) -> None:
@@ -624,6 +627,7 @@ def shuffled_readings() -> pl.DataFrame:
 RATES = {"west": (97, 81), "east": (89, 71), "north": (83, 79), "g1": (61, 47), "g2": (67, 59)}
 
 
+@pytest.mark.slow
 def test_the_figure_does_not_depend_on_the_order_of_the_rows() -> None:
     passages = shuffled_readings()
     rows = computed(passages, RATES)

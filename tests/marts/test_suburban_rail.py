@@ -42,6 +42,7 @@ def rail(
     return compute_suburban_rail(a_night(service_date), **tables).to_dicts()
 
 
+@pytest.mark.slow
 def test_the_line_to_konaev_as_announced() -> None:
     there, back = rail(feed=make_rail_feed(date(2026, 11, 18)), **PEOPLE)
     assert (there["train_count"], there["station_count"]) == (1, 7)
@@ -61,6 +62,7 @@ def test_no_train_on_a_sunday_is_told_and_no_row_is_missing() -> None:
     assert {row["residents_within_count"] for row in rows} == {None}
 
 
+@pytest.mark.slow
 def test_only_rail_has_rows() -> None:
     (row,) = rail()
     assert (row["route_id"], row["train_count"], row["station_count"]) == ("M1", 2, 3)
@@ -68,12 +70,14 @@ def test_only_rail_has_rows() -> None:
     assert rail(feed=toy_feed()) == []
 
 
+@pytest.mark.slow
 def test_trains_count_as_often_as_they_leave() -> None:
     spans = "trip_id,start_time,end_time,headway_secs\nM1-0700,06:00:00,09:00:00,1200\n"
     (row,) = rail(feed=toy_feed(**AS_RAIL, frequencies=spans))
     assert row["train_count"] == 9 + 1
 
 
+@pytest.mark.slow
 def test_without_directions_the_order_of_stations_tells() -> None:
     trips = "route_id,service_id,trip_id\nM1,weekday,long\nM1,weekday,short\nM1,weekday,back\n"
     calls = (
@@ -90,6 +94,7 @@ def test_without_directions_the_order_of_stations_tells() -> None:
     assert (back["train_count"], back["station_count"]) == (1, 2)
 
 
+@pytest.mark.slow
 def test_platforms_of_one_station_are_one() -> None:
     stops = (
         "stop_id,stop_name,stop_lat,stop_lon,location_type,parent_station\n"
@@ -107,12 +112,14 @@ def test_platforms_of_one_station_are_one() -> None:
     assert row["end_to_end_minutes"] == 11.0
 
 
+@pytest.mark.slow
 def test_without_a_grid_trains_are_told_all_the_same() -> None:
     (row,) = rail(**population())
     assert (row["train_count"], row["residents_within_count"]) == (2, None)
     assert row["reason"] == "no population grid"
 
 
+@pytest.mark.slow
 def test_the_trains_of_porto_alegre(shared_data: Path) -> None:
     """A real line without direction_id, with short workings: 305 trains on a Tuesday."""
     path = shared_data / "access/r5r_poa/poa_trensurb.zip"

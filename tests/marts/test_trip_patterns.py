@@ -28,6 +28,7 @@ def patterns(**overrides: str | None) -> dict[str, dict[str, str]]:
     return {row["trip_id"]: row for row in rows.iter_rows(named=True)}
 
 
+@pytest.mark.slow
 def test_trips_of_one_pattern_have_one_hash() -> None:
     toy = patterns()
     assert set(toy) == {"M1-0700", "M1-0710", "B1", "B2"}
@@ -39,12 +40,14 @@ def test_trips_of_one_pattern_have_one_hash() -> None:
     assert metro["stops_by_id_hash"] == ids == short_hash("MA\x1fMB\x1fMC")
 
 
+@pytest.mark.slow
 def test_weekdays_are_those_of_most_weeks() -> None:
     toy = patterns()
     # Nauryz was taken off one Monday of fifty-two.
     assert (toy["M1-0700"]["weekdays"], toy["B1"]["weekdays"]) == ("1111100", "1111111")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("calendar", "dates", "weekdays"),
     [
@@ -71,6 +74,7 @@ def test_single_dates_make_no_weekday(calendar: str, dates: str, weekdays: str) 
     assert told["B2"]["weekdays"] == weekdays
 
 
+@pytest.mark.slow
 def test_repeats_are_the_frequencies_in_order() -> None:
     spans = (
         "trip_id,start_time,end_time,headway_secs\nB1,7:00:00,8:00:00,300\nB1,6:00:00,7:00:00,600\n"
@@ -80,6 +84,7 @@ def test_repeats_are_the_frequencies_in_order() -> None:
     assert told["B2"]["repeats"] is None
 
 
+@pytest.mark.slow
 def test_places_stay_when_ids_go() -> None:
     before = version("a")
     after = renamed(before, "b")
@@ -119,6 +124,7 @@ def test_a_place_is_the_code_where_it_is_the_only_one() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_any_order_of_rows_gives_the_same() -> None:
     before = version("a", stops=FILES["stops"])
     turned = {name: table.reverse() for name, table in before.items()}

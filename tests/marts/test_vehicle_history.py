@@ -148,6 +148,7 @@ FOLDER: Brought = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("brought", [ONE_BY_ONE, GROWING, FOLDER], ids=("one", "growing", "folder"))
 def test_snapshots_make_one_history_however_they_come(brought: Brought) -> None:
     found = history(brought)
@@ -162,6 +163,7 @@ def test_snapshots_make_one_history_however_they_come(brought: Brought) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_one_changed_row_of_a_past_snapshot_is_a_restatement_of_that_day() -> None:
     days = (FIRST, SECOND, (3, SECOND[1]))
     mended = (FIRST, (2, "1,,diesel,,,,;2,,electric,,,,"), (3, SECOND[1]))
@@ -206,6 +208,7 @@ def test_a_number_that_comes_back_on_another_vehicle_is_another_life() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_register_is_seen_from_its_first_loss_or_the_night_that_brought_it() -> None:
     survivors = history([(night(1), {"r": register("1,,cng,2015-01-01,,,")})])
     assert seen_from(survivors) == night(1)
@@ -218,6 +221,7 @@ STATES = st.sampled_from(["cng", "diesel", None])
 NIGHTS = st.lists(st.tuples(STATES, STATES, STATES), min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @given(NIGHTS)
 @settings(max_examples=40, deadline=None)
 def test_every_night_is_found_again_whatever_came_later(

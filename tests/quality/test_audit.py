@@ -21,6 +21,8 @@ from pipelines.quality.expectations import Expectation
 from pipelines.quality.results import CheckResult, require_passed, results_frame
 from pipelines.quality.suite import AuditTable
 
+pytestmark = pytest.mark.slow
+
 NIGHT = date(2026, 11, 20)
 
 

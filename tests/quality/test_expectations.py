@@ -1091,6 +1091,7 @@ def fails(connection: duckdb.DuckDBPyConnection, table_name: str, expectation: E
     return bool(count[0] < expectation.kwargs["min_value"])
 
 
+@pytest.mark.slow
 def test_samples_name_each_column_once(toy: duckdb.DuckDBPyConnection) -> None:
     for table_name, expectations in EXPECTED.items():
         for expectation in expectations:
@@ -1117,6 +1118,7 @@ def test_every_expectation_is_broken_by_a_test() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_sound_night_meets_all_expectations(toy: duckdb.DuckDBPyConnection) -> None:
     assert failing(toy) == set()
 
@@ -1130,12 +1132,14 @@ def test_what_is_broken_is_found(
     assert fails(toy, table_name, expectation)
 
 
+@pytest.mark.slow
 def test_a_city_without_sources_is_not_blamed_for_them() -> None:
     with open_lake() as empty:
         found = failing(empty, frozenset())
     assert {name for name in found if name[0].startswith("staging")} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(ALL_KINDS))
 def test_a_city_may_lack_any_source(toy: duckdb.DuckDBPyConnection, kind: str) -> None:
     for table in flow.staging_tables(kind):

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 
 from pipelines.sample.routes import routes_between
 from pipelines.sample.seeds import DEFAULT_SEED
 
 from .gtfs_rules import active_trips, assert_sound, read_by_gtfs_kit
+
+pytestmark = pytest.mark.slow
 
 Feed = dict[str, pl.DataFrame]
 

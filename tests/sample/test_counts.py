@@ -13,6 +13,8 @@ from pipelines.sample.seeds import DEFAULT_SEED
 from pipelines.sample.stations import STATION_INDEX
 from pipelines.sample.truth import TRUTH
 
+pytestmark = pytest.mark.slow
+
 
 def daily(counts: pl.DataFrame) -> pl.DataFrame:
     """Vehicles by station and complete local day."""

@@ -15,6 +15,8 @@ from pipelines.sample import DEFAULT_SEED, PRODUCTS, list_objects, make_object, 
 from pipelines.sample.counts import _day_noise
 from pipelines.sample.trucks import journeys, passings_entered
 
+pytestmark = pytest.mark.slow
+
 NIGHT = date(2026, 11, 20)
 NEXT_NIGHT = NIGHT + timedelta(days=1)
 SAMPLES = [

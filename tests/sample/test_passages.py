@@ -17,6 +17,8 @@ from pipelines.sample.stations import CORDON, READERS, RING
 from pipelines.sample.trucks import journeys, passings_entered
 from pipelines.sample.truth import TRUTH
 
+pytestmark = pytest.mark.slow
+
 # Within this time two cordon readings of a plate are taken for one trip.
 LIMIT = timedelta(hours=4)
 

@@ -46,16 +46,19 @@ def addresses(networks: list[str]) -> st.SearchStrategy[str]:
     return st.sampled_from(networks).flatmap(within)
 
 
+@pytest.mark.slow
 @given(addresses(SPECIAL + SPECIAL_6))
 def test_special_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
+@pytest.mark.slow
 @given(addresses(REACHABLE + REACHABLE_6))
 def test_reachable_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
 
+@pytest.mark.slow
 @given(addresses(SPECIAL + REACHABLE) | st.ip_addresses(v=4).map(str))
 def test_an_address_inside_another_is_judged_by_itself(address: str) -> None:
     number = int(IPv4Address(address))
@@ -67,6 +70,7 @@ def test_an_address_inside_another_is_judged_by_itself(address: str) -> None:
     assert [is_public(str(wrapped)) for wrapped in inside] == [is_public(address)] * 3
 
 
+@pytest.mark.slow
 @given(st.ip_addresses(v=6))
 def test_what_no_flag_forbids(address: IPv6Address) -> None:
     if is_public(str(address)) and address not in guard.NAT64:

@@ -154,6 +154,7 @@ def test_an_address_for_people(address: str, for_people: str) -> None:
 PRINTABLE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=6)
 
 
+@pytest.mark.slow
 @given(PRINTABLE.filter(lambda value: value.strip() == value), PRINTABLE, PRINTABLE)
 def test_no_form_of_a_secret_is_left(value: str, before: str, after: str) -> None:
     secrets = Secrets({"a": value})

@@ -54,6 +54,7 @@ def elsewhere() -> Iterator[Upstream]:
 # What is unchanged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "reply",
     [
@@ -162,6 +163,7 @@ def test_an_address_that_nobody_listens_on(tmp_path: Path, upstream: Upstream) -
     assert "can't be reached" in fetched.reason
 
 
+@pytest.mark.slow
 def test_retry_after_is_waited_for(tmp_path: Path, upstream: Upstream) -> None:
     busy = Reply(429, b"", {"Retry-After": "1"})
     started = time.monotonic()
@@ -180,6 +182,7 @@ def test_a_server_that_wants_a_long_rest_gets_it(tmp_path: Path, upstream: Upstr
         assert len(upstream.asked) == 1
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40) | st.integers().map(str) | st.datetimes().map(str))
 def test_no_retry_after_breaks_anything(wish: str) -> None:
     assert exchange._retry_after_seconds(wish) >= 0
@@ -196,6 +199,7 @@ def test_pauses_grow(monkeypatch: pytest.MonkeyPatch) -> None:
 # Limits
 
 
+@pytest.mark.slow
 def test_a_server_that_drips_meets_the_deadline(tmp_path: Path, upstream: Upstream) -> None:
     address = upstream.tell("/feed.zip", Reply(body=b"x" * 1000, drip_seconds=0.05))
     started = time.monotonic()
@@ -205,6 +209,7 @@ def test_a_server_that_drips_meets_the_deadline(tmp_path: Path, upstream: Upstre
     assert "feed.zip was not here within 0.01 minutes. Raise `max_minutes`" in fetched.reason
 
 
+@pytest.mark.slow
 def test_a_server_that_is_silent_meets_the_deadline(tmp_path: Path, upstream: Upstream) -> None:
     address = upstream.tell("/feed.zip", Reply(body=b"x", drip_seconds=1.5))
     fetched = fetch_one(tmp_path, address, max_minutes=0.005)
@@ -229,6 +234,7 @@ def test_a_packed_body_is_unpacked(tmp_path: Path, upstream: Upstream, members: 
     assert upstream.asked[0].headers["Accept-Encoding"] == "gzip"
 
 
+@pytest.mark.slow
 def test_a_small_body_that_unpacks_to_a_large_one_is_refused(
     tmp_path: Path, upstream: Upstream
 ) -> None:
@@ -317,6 +323,7 @@ def test_what_is_no_http_is_a_failure_in_words(
     assert len(fetched.reason) < 500
 
 
+@pytest.mark.slow
 def test_a_head_that_drips_meets_the_deadline(tmp_path: Path) -> None:
     started = time.monotonic()
     with saying(b"HTTP/1.1 200 OK: ", b"x", b"x", pause_seconds=0.05) as address:
@@ -401,6 +408,7 @@ PLACES = st.text(max_size=30) | st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(ADDRESSES, PLACES)
 def test_any_location_is_an_address_or_an_error_in_words(address: str, location: str) -> None:
     answer = Answer(address, 302, {"location": location}, lambda _: b"")

@@ -93,6 +93,7 @@ def test_departures_are_chained_station_by_station() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_was_put_right_is_told() -> None:
     notices = staged_feed(zipped(timetable()), SOURCE)["feed_notices"].filter("is_extension")
     assert dict(notices.select("notice_code", "affected_count").iter_rows()) == {
@@ -108,6 +109,7 @@ def test_what_was_put_right_is_told() -> None:
     )
 
 
+@pytest.mark.slow
 def test_holidays_run_as_weekends_and_working_saturdays_as_weekdays() -> None:
     tables = staged_feed(zipped(timetable()), SOURCE)
     runs = tables["service_dates"].filter(
@@ -145,6 +147,7 @@ def test_a_missing_file_is_named() -> None:
         parse_gtfs(zipped(files), SOURCE)
 
 
+@pytest.mark.slow
 def test_the_real_timetable(shared_data: Path) -> None:
     folder = shared_data / "almaty" / "metro"
     payload = zipped({path.name: path.read_text() for path in folder.iterdir()})

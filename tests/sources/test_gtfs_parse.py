@@ -47,6 +47,7 @@ def test_habits_of_publishers_are_tolerated(written: str | bytes) -> None:
     assert row == [("MA", "Alpha", "43.24", "76.90")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "found"),
     [
@@ -72,6 +73,7 @@ def test_what_is_wrong_is_named(
     assert found <= errors(**overrides)
 
 
+@pytest.mark.slow
 def test_a_sound_feed_has_no_errors_and_every_rule_a_status() -> None:
     feed = judged()
     assert errors() == set()
@@ -88,6 +90,7 @@ def test_rules_that_need_what_cannot_be_read_are_not_run() -> None:
     assert statuses["unused_trip"] == ("not run", "trips could not be read whole")
 
 
+@pytest.mark.slow
 def test_the_feed_is_described() -> None:
     info = "feed_publisher_name,feed_publisher_url,feed_lang,feed_version\nToy,http://a.kz,kk,7\n"
     told = staged_feed(toy_feed(feed_info=info))["feed_versions"].row(0, named=True)
@@ -100,6 +103,7 @@ def test_the_feed_is_described() -> None:
     assert told["has_frequencies"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("unit", "length"), [("m", 2998), ("ft", 9836), ("mi", 1.863), ("km", 3)])
 def test_the_unit_of_distances_is_inferred(unit: str, length: float) -> None:
     shapes = (
@@ -120,6 +124,7 @@ def test_the_unit_is_the_one_that_gtfs_kit_infers(shared_data: Path, path: str) 
     assert ours == theirs
 
 
+@pytest.mark.slow
 def test_a_feed_without_any_date_is_described_all_the_same() -> None:
     calendar = FILES["calendar"].replace("20260101", "soon").replace("20261231", "later")
     tables = staged_tables(toy_feed(calendar=calendar, calendar_dates=None))
@@ -154,18 +159,19 @@ def everything(payload: bytes) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("block_bytes", [300, 2_000, 9_000])
+@pytest.mark.slow
+@pytest.mark.parametrize("block_bytes", [300, 2_000, 4_000])
 def test_a_large_file_in_parts_is_the_same_as_in_one(
     monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
-    payload = toy_feed(**many_trips(200))
+    payload = toy_feed(**many_trips(80))
     whole = everything(payload)
     monkeypatch.setattr(parse, "BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(parse, "PART_BYTES", block_bytes // 2)
     feed = parse_gtfs(payload, SOURCE)
     assert sum(1 for _ in feed.parts()) > 1
     in_parts = everything(payload)
-    assert len(whole["rows"]) == 600
+    assert len(whole["rows"]) == 240
     assert {rule for _, _, _, rule, _ in whole["refused"]} == {
         *("foreign_key_violation", "duplicate_key")
     }
@@ -173,6 +179,7 @@ def test_a_large_file_in_parts_is_the_same_as_in_one(
         assert in_parts[name] == told, name
 
 
+@pytest.mark.slow
 def test_notices_count_everything_and_show_the_first() -> None:
     rows = "".join(f"X{n},Nowhere,,\n" for n in range(40))
     feed = judged(stops=FILES["stops"] + rows)
@@ -182,6 +189,7 @@ def test_notices_count_everything_and_show_the_first() -> None:
     assert json.loads(notice.sample_json) == list(notice.sample)
 
 
+@pytest.mark.slow
 def test_typed_values_are_told_as_the_feed_wrote_them() -> None:
     heading = "trip_id,start_time,end_time,headway_secs\n"
     feed = judged(frequencies=f"{heading}B1,8:00:00,7:05:00,600\n")

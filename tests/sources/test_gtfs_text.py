@@ -70,6 +70,7 @@ def counted_scans() -> Any:
     return patch.object(text.Scanner, "scan", autospec=True, side_effect=text.Scanner.scan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("payload", "rows", "findings"),
     [
@@ -186,6 +187,7 @@ def test_what_publishers_write_is_read_and_told(payload: bytes, rows: Rows, find
     assert table.rows.schema == {ROW: pl.Int64, **dict.fromkeys(table.rows.columns[1:], pl.String)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("payload", "code", "value"),
     [
@@ -228,6 +230,7 @@ def test_only_areas_may_have_longer_cells() -> None:
     assert swallowed.rows.row(-1) == (10_002, "2", "x")
 
 
+@pytest.mark.slow
 def test_a_row_longer_than_any_is_left_out_and_the_next_are_read() -> None:
     payload = b"a,b\n1,2\n" + b"x" * (buffer.MOST_ROW_BYTES + 1) + b"\r\n3,4\n"
     for table in (read_text(payload, "stops"), joined(payload, 100_000)):
@@ -246,6 +249,7 @@ def test_good_text_is_not_scanned() -> None:
     assert scan.call_count == 2, "the header and the last line"
 
 
+@pytest.mark.slow
 def test_one_bad_row_makes_only_its_piece_be_scanned() -> None:
     rows = [f"{n},{n}" for n in range(100_000)]
     rows[50_000] = "bad"
@@ -270,6 +274,7 @@ TABLES = st.integers(1, 4).flatmap(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     rows=TABLES,
@@ -311,6 +316,7 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     header=st.sampled_from([b"a,b\n", b"a,b,c\r\n", b"a\n", b"", b'"a","b"\r']),
@@ -338,6 +344,7 @@ def mutated(payload: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_damaged_files_are_read_and_no_line_is_lost_unseen(seed: int) -> None:
     chance = random.Random(seed)
@@ -408,6 +415,7 @@ def test_real_oddities(shared_data: Path, feed: str, name: str, code: str, count
     assert findings.keys() <= {code, "invalid_row_length"}
 
 
+@pytest.mark.slow
 def test_a_real_feed_is_read_fast_and_without_findings(shared_data: Path) -> None:
     payload = (shared_data / "gtfs" / "transitland_hart.zip").read_bytes()
     archive = open_archive(payload, feed_source(), [f"{name}.txt" for name in FILES])

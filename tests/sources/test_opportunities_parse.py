@@ -47,6 +47,7 @@ def test_parquet_keeps_numbers() -> None:
     assert told == [("hospital_beds", 0.1), ("jobs", 3.0)]
 
 
+@pytest.mark.slow
 def test_rows_may_tell_type_and_count() -> None:
     text = (
         "latitude,longitude,what,n\n43.2,76.9,clinics,2\n43.2,76.9,schools,1\n43.2,76.9,clinics,\n"

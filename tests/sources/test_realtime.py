@@ -284,6 +284,7 @@ def mutated(payload: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parser", "stage", "contract", "entities"),
     [

@@ -203,6 +203,7 @@ SELECT (SELECT count(*) FROM breaks),
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "node_count", "link_count"),
     [
@@ -223,6 +224,7 @@ def test_real_extracts(shared_data: Path, path: str, node_count: int, link_count
     assert counted[2] == pytest.approx(links.get_column("length_m").sum(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_almaty_of_2013_has_its_streets(shared_data: Path) -> None:
     _, links = staged_streets((shared_data / "almaty/osm/almaty_2013-12.osm.pbf").read_bytes())
     assert links.get_column("length_m").sum() == pytest.approx(2_936_000, rel=1e-3)

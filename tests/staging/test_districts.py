@@ -98,6 +98,7 @@ def test_heights_are_dropped() -> None:
     assert rows.item(0, "latitude") == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 def test_the_real_districts_of_almaty(shared_data: Path) -> None:
     payload = (shared_data / "almaty/boundaries/almaty_districts_osm.geojson").read_bytes()
     source = SourceVersion("osm", "v1", "d.geojson", "geojson", columns={"name": "district_name"})

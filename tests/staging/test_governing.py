@@ -217,6 +217,7 @@ def feeds(draw: st.DrawFn) -> tuple[Spans, Spans, int]:
     return spans, runs, night + draw(st.integers(0, 20))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(feeds())
 def test_days_are_a_partition_and_follow_the_rule_read_day_by_day(

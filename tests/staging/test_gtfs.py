@@ -48,12 +48,14 @@ def test_other_texts_are_no_times(text: str) -> None:
     assert seconds(text, "07:00:00", None) == [None, 25200, None]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 3_599_999), st.booleans())
 def test_every_time_is_read_back(second: int, padded: bool) -> None:
     hours = f"{second // 3600:02d}" if padded else str(second // 3600)
     assert seconds(f"{hours}:{second % 3600 // 60:02d}:{second % 60:02d}") == [second]
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(alphabet="0123456789: ", max_size=10), min_size=1))
 def test_only_times_are_read(texts: list[str]) -> None:
     pattern = r"^\d{1,3}:[0-5]\d:[0-5]\d$"
@@ -61,6 +63,7 @@ def test_only_times_are_read(texts: list[str]) -> None:
     assert [value is not None for value in seconds(*texts)] == is_time
 
 
+@pytest.mark.slow
 def test_the_toy_is_staged_whole() -> None:
     tables = staged_feed(toy_feed())
     heights = {name: table.height for name, table in tables.items()}
@@ -86,6 +89,7 @@ def test_the_toy_is_staged_whole() -> None:
         assert table.columns[:2] == ["source_id", "version_id"]
 
 
+@pytest.mark.slow
 def test_ids_of_any_script_are_kept_and_told() -> None:
     names = {name: text.replace("MA", "Станция-Ә") for name, text in FILES.items()}
     assert staged("stop_times", **names).rows.height == 14
@@ -94,6 +98,7 @@ def test_ids_of_any_script_are_kept_and_told() -> None:
     assert set(told.get_column("severity")) == {"WARNING"}
 
 
+@pytest.mark.slow
 def test_calls_are_typed() -> None:
     calls = staged("stop_times").rows.filter(trip_id="B1")
     assert calls.get_column("departure_seconds").to_list() == [28800, 28920, 29070, 29160]
@@ -103,12 +108,14 @@ def test_calls_are_typed() -> None:
     assert calls.get_column("pickup_type").to_list() == [0, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_nauryz_has_no_weekday_service() -> None:
     dates = staged("service_dates").rows
     on_nauryz = dates.filter(service_date=date.fromisoformat(NAURYZ))
     assert on_nauryz.get_column("service_id").to_list() == ["daily"]
 
 
+@pytest.mark.slow
 def test_service_by_dates_alone() -> None:
     dates = staged(
         "service_dates",
@@ -118,6 +125,7 @@ def test_service_by_dates_alone() -> None:
     assert dates.rows.select("service_id", "service_date").rows() == [("weekday", date(2026, 1, 2))]
 
 
+@pytest.mark.slow
 def test_the_only_agency_needs_no_id() -> None:
     overrides = {
         "agency": "agency_name,agency_url,agency_timezone\nToy,https://example.org,Asia/Almaty\n",
@@ -131,6 +139,7 @@ def with_rows(table: str, *rows: str) -> dict[str, str]:
     return {table: FILES[table] + "".join(f"{row}\n" for row in rows)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "row", "rule"),
     [
@@ -163,6 +172,7 @@ def test_bad_rows_are_refused_by_name(table: str, row: str, rule: str) -> None:
     assert row.partition(",")[0] in result.quarantine.item(0, "row_json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "row", "column", "value"),
     [
@@ -186,6 +196,7 @@ def test_a_broken_value_that_is_not_vital_is_null(
     assert result.rows.filter(pl.col(name) == wanted).get_column(column).to_list() == [value]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "rule"),
     [
@@ -203,6 +214,7 @@ def test_bad_frequencies_are_refused_by_name(row: str, rule: str) -> None:
     assert result.rows.select("start_seconds", "exact_times").rows() == [(21600, 0)]
 
 
+@pytest.mark.slow
 def test_what_depends_on_a_refused_row_is_refused_too() -> None:
     overrides = with_rows("routes", "X,toy,1,Long,bus")
     overrides |= with_rows("trips", "X,weekday,T,Gamma,0,")
@@ -227,6 +239,7 @@ MA,BD,,,,7,-5
 """
 
 
+@pytest.mark.slow
 def test_transfers_mean_what_they_say_or_are_refused() -> None:
     result = staged("transfers", transfers=TRANSFERS)
     told = ("transfer_number", "from_stop_id", "to_trip_id", "transfer_type", "min_transfer_time")
@@ -244,6 +257,7 @@ def test_transfers_mean_what_they_say_or_are_refused() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_transfer_to_a_refused_stop_is_refused() -> None:
     result = staged(
         "transfers",
@@ -263,6 +277,7 @@ lost,MB,XX,1,1,,
 """
 
 
+@pytest.mark.slow
 def test_pathways_join_known_locations() -> None:
     result = staged("pathways", pathways=PATHWAYS)
     assert result.rows.drop("source_id", "version_id").rows() == [
@@ -272,6 +287,7 @@ def test_pathways_join_known_locations() -> None:
     assert refused(result) == [(4, "pathway_mode|nullability"), (5, "foreign_key_violation")]
 
 
+@pytest.mark.slow
 def test_on_demand_calls_are_left_out_and_not_refused() -> None:
     overrides = {
         "location_groups": "location_group_id,location_group_name\nzone,The zone\n",

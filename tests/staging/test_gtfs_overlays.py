@@ -186,6 +186,7 @@ def overlays(shared_data: Path) -> Path:
     return shared_data / "bad_gtfs" / "overlays"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOTICES)
 def test_each_defect_is_told(overlays: Path, name: str) -> None:
     assert NOTICES[name] in told(overlays, name)
@@ -196,6 +197,7 @@ def test_every_overlay_is_tried(overlays: Path) -> None:
     assert {f"{path.parent.name}/{path.name}" for path in folders} == set(NOTICES)
 
 
+@pytest.mark.slow
 def test_the_base_has_none_of_the_defects(overlays: Path) -> None:
     codes = {(code, file) for code, file, *_ in NOTICES.values()}
     assert not [(code, file) for code, file, *_ in told(overlays) if (code, file) in codes]

@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -191,6 +192,7 @@ def timetables(draw: st.DrawFn) -> list[Call]:
     return rows
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(timetables())
 def test_any_timetable_equals_the_definition(rows: list[Call]) -> None:
@@ -200,6 +202,7 @@ def test_any_timetable_equals_the_definition(rows: list[Call]) -> None:
     assert all(abs((a or 0) - (b or 0)) <= 1 for a, b in zip(found, expected, strict=True))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(timetables())
 def test_times_stay_between_the_ends_of_their_gap_and_never_fall(rows: list[Call]) -> None:
@@ -217,6 +220,7 @@ def test_times_stay_between_the_ends_of_their_gap_and_never_fall(rows: list[Call
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(timetables(), timetables())
 def test_a_trip_does_not_depend_on_the_others(one: list[Call], other: list[Call]) -> None:

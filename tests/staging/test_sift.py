@@ -48,6 +48,7 @@ numbers = st.none() | st.integers(-1, 3)
 calls = st.lists(st.tuples(trips, numbers, numbers, numbers), max_size=5)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(calls=calls | calls.map(lambda rows: sorted(rows, key=str)))
 def test_a_glance_gives_what_asking_each_row_gives(calls: list[Call]) -> None:
@@ -82,6 +83,7 @@ def test_others_are_asked_each(calls: list[Call]) -> None:
     assert not keeps(Calls, typed(calls))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(calls=calls)
 def test_the_key_rises_where_sorted_rows_are_all_different(calls: list[Call]) -> None:
@@ -92,6 +94,7 @@ def test_the_key_rises_where_sorted_rows_are_all_different(calls: list[Call]) ->
     assert rises(rows, key) == rising
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(calls=calls)
 def test_the_order_is_that_of_the_whole_key(calls: list[Call]) -> None:

@@ -80,6 +80,7 @@ def numbers_in(lake: Lake) -> list[tuple[str, int]]:
     return rows.select("version_id", "number").rows()
 
 
+@pytest.mark.slow
 def test_a_partition_is_replaced_and_the_others_stay(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         put(lake, "v1", 1, 2)
@@ -89,6 +90,7 @@ def test_a_partition_is_replaced_and_the_others_stay(tmp_path: Path) -> None:
         assert stand(lake).row_count == 1
 
 
+@pytest.mark.slow
 def test_large_and_small_partitions_take_each_others_place(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         for values in (range(3), range(5_000), range(2), range(0)):
@@ -102,6 +104,7 @@ class MoreNumbers(Numbers):
     is_prime = dy.Bool(nullable=True, description="Whether it is prime.")
 
 
+@pytest.mark.slow
 def test_a_contract_may_grow_and_old_rows_have_null(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         put(lake, "v1", 4)
@@ -117,6 +120,7 @@ def test_a_contract_may_grow_and_old_rows_have_null(tmp_path: Path) -> None:
         assert lake.read("staging.numbers", Numbers).height == 2
 
 
+@pytest.mark.slow
 def test_an_empty_partition_is_known_as_made(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         put(lake, "v1")
@@ -124,6 +128,7 @@ def test_an_empty_partition_is_known_as_made(tmp_path: Path) -> None:
         assert lake.read("staging.numbers", Numbers).is_empty()
 
 
+@pytest.mark.slow
 def test_content_hash_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         put(lake, "v1", 1, 2, 3)
@@ -134,6 +139,7 @@ def test_content_hash_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> No
         assert stand(lake).content_hash != first
 
 
+@pytest.mark.slow
 def test_a_failing_write_leaves_nothing_behind(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         put(lake, "v1", 1)
@@ -149,6 +155,7 @@ def test_a_failing_write_leaves_nothing_behind(tmp_path: Path) -> None:
         assert numbers_in(lake) == [("v1", 2)]
 
 
+@pytest.mark.slow
 def test_comments_and_message_of_a_snapshot(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path), run_id="run-7", code_version="0.1.0+abc") as lake:
         put(lake, "v1", 1)
@@ -165,6 +172,7 @@ def test_comments_and_message_of_a_snapshot(tmp_path: Path) -> None:
         assert comments.row(0) == ("number", "The number. [m]")
 
 
+@pytest.mark.slow
 def test_steps_are_added_and_read_back_by_another_reader(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     with open_lake(settings, run_id="r") as lake:
@@ -176,6 +184,7 @@ def test_steps_are_added_and_read_back_by_another_reader(tmp_path: Path) -> None
         assert rows.get_column("note").to_list() == ['it\'s "fine"'] * 2
 
 
+@pytest.mark.slow
 def test_time_travel_reaches_what_was_replaced(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         put(lake, "v1", 1)
@@ -202,6 +211,7 @@ def test_a_catalog_that_is_something_else(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, COPIED_ROWS + 1])
 def test_views_show_the_selected_partitions_alone(tmp_path: Path, rows: int) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
@@ -246,6 +256,7 @@ def test_processes_write_side_by_side_and_lose_nothing(tmp_path: Path) -> None:
         assert lake.read("ops.steps", ops.Steps).height == 3 * 3
 
 
+@pytest.mark.slow
 def test_added_rows_may_be_none(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         lake.write(added=[Added("ops.steps", ops.Steps, ops.Steps.create_empty())])

@@ -50,6 +50,7 @@ def put(
     return writer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["marts.counted", "quarantine.counted"])
 def test_parts_are_one_partition(tmp_path: Path, table: str) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
@@ -68,6 +69,7 @@ def test_parts_are_one_partition(tmp_path: Path, table: str) -> None:
         assert lake.read(table, Counted).height == MANY + 5
 
 
+@pytest.mark.slow
 def test_threads_hash_and_write_the_same(tmp_path: Path) -> None:
     here, there = DAYS
     parts = rows(here, MANY), rows(here, 10, MANY), rows(here, MANY, MANY + 10)
@@ -99,6 +101,7 @@ def test_what_was_written_can_be_discarded(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.parquet"))
 
 
+@pytest.mark.slow
 def test_names_that_need_quoting_lead_to_folders(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         key = {"service_date": DAYS[0], "name": "a/b='ü' "}
@@ -108,6 +111,7 @@ def test_names_that_need_quoting_lead_to_folders(tmp_path: Path) -> None:
         assert lake.read_partitions("marts.counted", Counted, [key]).height == MANY
 
 
+@pytest.mark.slow
 def test_files_of_a_commit_that_never_came_are_no_part_of_the_lake(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         put(lake, "marts.counted", DAYS[0], rows(DAYS[0], MANY))
@@ -117,6 +121,7 @@ def test_files_of_a_commit_that_never_came_are_no_part_of_the_lake(tmp_path: Pat
         assert lake.read("marts.counted", Counted).height == MANY
 
 
+@pytest.mark.slow
 def test_nothing_is_a_partition_too(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         writer = put(lake, "marts.counted", DAYS[0])

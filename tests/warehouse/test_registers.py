@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from pipelines.settings import Settings
 from pipelines.staging.fleet import Vehicles
 from pipelines.warehouse.lake import Lake, open_lake
@@ -31,6 +33,7 @@ def runs(lake: Lake, *source_ids: str) -> list[tuple[object, ...]]:
     return register_versions(lake, source_ids).select(columns).rows()
 
 
+@pytest.mark.slow
 def test_runs_of_versions(tmp_path: Path) -> None:
     catalog, objects = tmp_path / "lake" / "catalog.sqlite", tmp_path / "lake" / "objects"
     settings = Settings(tmp_path / "toy.toml", tmp_path, str(catalog), str(objects))

@@ -44,6 +44,7 @@ def arcs_m(places: Floats, stops: Floats) -> Floats:
     return arc_m(distance_matrix(on_unit_sphere(places), on_unit_sphere(stops)))
 
 
+@pytest.mark.slow
 @given(
     north=st.sampled_from([0.0, 30.0, 43.25, -30.0, 60.0, 75.0]),
     cells=st.integers(1, 60),
@@ -91,6 +92,7 @@ def test_no_districts_and_no_places() -> None:
     assert district_of(np.empty((0, 2)), [WEST.wkb]).tolist() == []
 
 
+@pytest.mark.slow
 @given(count=st.integers(1, 200), seed=st.integers(0, 2**32 - 1))
 def test_districts_equal_brute_force(count: int, seed: int) -> None:
     ring = np.random.default_rng(seed).uniform(0.05, 0.2, 12)

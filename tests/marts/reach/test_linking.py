@@ -27,12 +27,14 @@ def streets(nodes: list[Place] = NODES, links: list[Any] = LINKS) -> dict[str, A
     return dict(zip(("street_nodes", "street_links"), network(nodes, links), strict=True))
 
 
+@pytest.mark.slow
 def test_walks_go_along_the_streets() -> None:
     city = compute_metro_reach(a_night(), **toy_city() | streets()).row(0, named=True)
     # Along their street hill (20) is 667 m from Alpha, and slope (200) 778 m.
     assert (city["residents_within_count"], city["method"]) == (228.0, "OpenStreetMap streets")
 
 
+@pytest.mark.slow
 def test_residents_and_stops_without_a_street_are_counted_apart() -> None:
     beta_in_a_field = FILES["stops"].replace("43.2400,76.9123", "43.2300,76.9123")
     frames = toy_city() | timetable(toy_feed(stops=beta_in_a_field)) | streets()
@@ -58,6 +60,7 @@ def linked(stops: Timetable) -> list[bool]:
     return found.get_column("is_unlinked").to_list()
 
 
+@pytest.mark.slow
 def test_trips_that_no_street_links_to_anybody_are_an_error() -> None:
     fields = stops_at("43.2300,76.9000", "43.2300,76.9123", "43.2300,76.9369")
     expected = r"No street links the stops of 2 metro trips on 2026-11-18: 'M1-0700', 'M1-0710'"
@@ -65,6 +68,7 @@ def test_trips_that_no_street_links_to_anybody_are_an_error() -> None:
         linked(fields)
 
 
+@pytest.mark.slow
 def test_where_the_streets_end_nothing_is_wrong() -> None:
     assert linked(stops_at("43.5000,76.9000", "43.5000,76.9123", "43.5000,76.9369")) == [False] * 3
     assert linked(stops_at("43.2400,76.9000", "43.2300,76.9123", "43.5000,76.9369")) == [

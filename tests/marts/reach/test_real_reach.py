@@ -101,6 +101,7 @@ def people(cells: list[dict[str, str]]) -> dict[str, float]:
     return {estimate: sum(float(cell[estimate]) for cell in cells) for estimate in ESTIMATES}
 
 
+@pytest.mark.slow
 def test_the_eleven_stations_of_almaty(almaty: Almaty) -> None:
     reach = almaty.reach(**no_streets())
     near = [
@@ -127,6 +128,7 @@ def test_the_eleven_stations_of_almaty(almaty: Almaty) -> None:
     assert reach.get_column("residents_rescaled_count").null_count() == 9
 
 
+@pytest.mark.slow
 def test_the_eleven_stations_along_the_streets_of_2013(almaty: Almaty) -> None:
     extract = (almaty.folder / "osm/almaty_2013-12.osm.pbf").read_bytes()
     nodes, links = staged_streets(extract)

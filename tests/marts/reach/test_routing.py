@@ -68,6 +68,7 @@ def across(trips: list[Trip], **about: object) -> Network:
     return Network(in_a_row(2), tuple(trips), access={(0, 0): 60}, egress={(1, 1): 60}, **about)  # type: ignore[arg-type]  # any field
 
 
+@pytest.mark.slow
 def test_one_line_of_a_headway() -> None:
     """Vehicles at 1, 11, 21 ... past, a minute's walk: waits are 0, 9, 8 ... 1 minutes, again."""
     network = across(line([0, 1], 600, 60, 2 * 3600, 300))
@@ -89,6 +90,7 @@ def test_the_nearest_rank() -> None:
     assert [nearest_rank(percentile, 10) for percentile in (25, 50, 75)] == [3, 5, 8]
 
 
+@pytest.mark.slow
 def test_departures_that_never_arrive_count_as_infinitely_long() -> None:
     network = across([ride((0, 29 * 60), (1, 40 * 60))])  # the last that people can catch at 8:28
     row = matrix_of(network).row(0, named=True)
@@ -98,6 +100,7 @@ def test_departures_that_never_arrive_count_as_infinitely_long() -> None:
     assert (row["p50_seconds"], row["p75_seconds"]) == (None, None)
 
 
+@pytest.mark.slow
 def test_two_hours_are_the_longest() -> None:
     network = across([ride((0, 60), (1, 7200 - 60)), ride((0, 3600), (1, 3600 + 7200 - 119))])
     departures = Departures(EIGHT, EIGHT + 60)
@@ -155,6 +158,7 @@ def test_a_loop_calls_twice_at_a_stop() -> None:
     assert times.tolist() == [480, 420, *(720 - 60 * n for n in range(10))]
 
 
+@pytest.mark.slow
 def test_circles_of_rides_that_last_no_time() -> None:
     """Three vehicles that all ride at one minute, each into the next one's start, in any order."""
     stops = [0, 1, 2, 3]
@@ -170,6 +174,7 @@ def test_circles_of_rides_that_last_no_time() -> None:
     assert times_of(network, Departures(EIGHT, EIGHT + 60), max_rides=2).tolist() == [np.inf]
 
 
+@pytest.mark.slow
 def test_at_most_so_many_rides() -> None:
     """The express needs two changes and half an hour, the slow line none and an hour."""
     network = Network(
@@ -202,6 +207,7 @@ def test_staying_seated_is_no_new_ride() -> None:
     assert times_of(Network(in_a_row(4), trips, **cells), leaves)[0] == np.inf
 
 
+@pytest.mark.slow
 def test_transfer_rules_at_one_stop() -> None:
     """Ten minutes between two lines, of which the second leaves every two."""
     trips = (ride((0, 0), (1, 600), route=1), *line([1, 2], 120, 600, 3600, 60, route=2))
@@ -226,6 +232,7 @@ def test_frequencies_that_are_exact_are_written_out() -> None:
     np.testing.assert_array_equal(times_of(across([trip])), times_of(written))
 
 
+@pytest.mark.slow
 def test_a_drawn_line_waits_uniformly_within_its_headway() -> None:
     """A headway of ten minutes, unknown phase: the wait is uniform on [0, 600), its mean 300 s."""
     trip = Trip((Call(0, 0, 0), Call(1, 300, 300)), repeats=(0, 86400, 600), is_exact=False)
@@ -241,6 +248,7 @@ def test_a_drawn_line_waits_uniformly_within_its_headway() -> None:
     assert 0 < row["p50_error_seconds"] < 30
 
 
+@pytest.mark.slow
 def test_the_error_is_what_draws_leave() -> None:
     """Two drawn lines: medians of many samples of draws spread as each sample says."""
     first = Trip((Call(0, 0, 0), Call(1, 300, 300)), repeats=(0, 86400, 600), is_exact=False)
@@ -339,6 +347,7 @@ def busy() -> Network:
     )
 
 
+@pytest.mark.slow
 def test_threads_shards_and_order_change_nothing() -> None:
     network = busy()
     access, egress, direct = cell_walks(network)
@@ -355,6 +364,7 @@ def test_threads_shards_and_order_change_nothing() -> None:
     assert_frame_equal(router.travel_times(*shuffled), whole)
 
 
+@pytest.mark.slow
 def test_a_window_is_its_departures_one_by_one() -> None:
     """A window of more departures than a byte counts, and each by itself."""
     network = busy()
@@ -370,6 +380,7 @@ def test_a_window_is_its_departures_one_by_one() -> None:
         np.testing.assert_array_equal(times, whole[:, :, [lane, 300 + lane]])
 
 
+@pytest.mark.slow
 def test_percentiles_are_those_of_the_profiles() -> None:
     network = busy()
     access, egress, direct = cell_walks(network)
@@ -427,6 +438,7 @@ def test_each_kernel_is_compiled_for_one_kind_of_arguments() -> None:
     assert [len(kernel.signatures) for kernel in compiled] == [1, 1, 1, 1]
 
 
+@pytest.mark.slow
 def test_numba_is_loaded_by_those_who_route_alone() -> None:
     code = "import sys, pipelines.marts.reach.routing.router; sys.exit('numba' in sys.modules)"
     root = Path(__file__).parents[3]

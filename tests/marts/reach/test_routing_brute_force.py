@@ -108,7 +108,7 @@ def routed(network: Network, departures: Departures, max_rides: int | None) -> n
 
 @pytest.mark.slow
 @pytest.mark.parametrize("max_rides", [None, 1, 2])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(network=networks())
 def test_every_departure_is_what_a_search_finds(network: Network, max_rides: int | None) -> None:
     departures = Departures(START, START + 10 * 60)

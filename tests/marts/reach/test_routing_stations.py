@@ -177,6 +177,7 @@ def seconds_of(links: Links, one: int, other: int) -> list[int]:
     return pair["seconds"].to_list()
 
 
+@pytest.mark.slow
 def test_rules_overlay_walks() -> None:
     assert seconds_of(links_of()[1], 0, 1) == [250]
     assert seconds_of(links_of(Rule(0, 1, 0))[1], 0, 1) == [250]
@@ -277,6 +278,7 @@ def checked(feeds: Feeds, linked: list[int], *, doors: pl.DataFrame | None = Non
     )
 
 
+@pytest.mark.slow
 def test_trips_that_nobody_can_use_are_an_error() -> None:
     feeds = a_feed((hop(0, 1), hop(2, 3)))
     checked(feeds, [0, 1, 2, 3])

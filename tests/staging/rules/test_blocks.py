@@ -112,6 +112,7 @@ MINUTES = st.tuples(*[st.integers(0, 6)] * 4)
 SERVICES = "wxyz"
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     trips=st.lists(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pipelines.staging.gtfs.rules import not_raised
 from pipelines.staging.gtfs.rules.conditional import (
     conditional_of_calls,
@@ -11,6 +13,7 @@ from pipelines.staging.gtfs.rules.conditional import (
 from tests.staging.rules.toys import RULES, feed, tell
 
 
+@pytest.mark.slow
 def test_transfers_need_stops_or_linked_trips() -> None:
     toy = feed(
         transfers=(

@@ -224,6 +224,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(st.lists(anything, max_size=3), anything)
 def test_no_json_raises(features: list[object], root: object) -> None:

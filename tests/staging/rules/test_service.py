@@ -235,6 +235,7 @@ def test_usual_service_is_measured_below_the_thirty_busiest_days() -> None:
     assert told == [("calendar", None, "end_date", "20260101 to 20260131")]
 
 
+@pytest.mark.slow
 def test_a_service_without_dates_says_nothing() -> None:
     calendar = f"{WEEK} / a,0,0,0,0,0,0,0,20260101,20261231 / b,1,1,1,1,1,1,1,20261231,20260101"
     trips = "trip_id,service_id / t,a / u,b"

@@ -80,6 +80,7 @@ def test_endless_periods_are_cut_to_their_ends(monkeypatch: pytest.MonkeyPatch) 
     assert [d for s, d in found if s == "b"] == [date(2026, 3, 2), date(2026, 3, 3)]
 
 
+@pytest.mark.slow
 def test_results_are_remembered_as_long_as_their_subject() -> None:
     seen: list[int] = []
 

@@ -274,6 +274,7 @@ def places_by_definition(line: Line, p: Metres, near_m: float) -> list[float]:
     return [place for _, place in places]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(drawn=LINES, points=st.lists(XY, min_size=1, max_size=6))
 def test_places_are_those_of_the_definition(drawn: list[Line], points: list[Metres]) -> None:
@@ -338,6 +339,7 @@ def order_fails_at(choices: list[list[float]]) -> int | None:
     return None
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     line=st.lists(XY, min_size=2, max_size=8),

@@ -110,6 +110,7 @@ def test_each_kind_has_its_limit(kind: int, limit: float) -> None:
         assert bool(findings(NEXT, **tried.files)) == is_fast
 
 
+@pytest.mark.slow
 def test_trips_and_stops_that_are_not_there_have_no_speed() -> None:
     calls = f"{CALLS} / A,1,S0,7:00:00,7:00:00 / A,2,S30,7:00:00,7:00:00"
     known = {"stops": STOPS, "routes": "route_id,route_type / R,3"}
@@ -174,6 +175,7 @@ SECONDS = st.one_of(st.none(), st.integers(0, 40).map(lambda n: 7 * 3600 + 20 * 
 TRIP = st.lists(st.tuples(st.one_of(st.none(), st.integers(0, 40)), SECONDS, SECONDS), max_size=8)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(trips=st.lists(TRIP, min_size=1, max_size=3), kind=st.sampled_from([2, 3, 4]))
 def test_fast_rides_are_those_of_the_definition(trips: list[list[Call]], kind: int) -> None:
