@@ -31,14 +31,19 @@ def shared_data() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that two workers end together: live servers, Airflow, whole nights."""
+    """The longest first, so that two workers end together: live servers, Airflow, whole nights.
+
+    Those run without coverage, which takes half as long again.
+    """
 
     def place(item: pytest.Item) -> int:
         marks = [mark.name for mark in item.iter_markers()]
-        wanted = ("live", "airflow", "slow")
+        wanted = ("live", "airflow", "long", "slow")
         return next((n for n, name in enumerate(wanted) if name in marks), len(wanted))
 
     longest = {}
     for item in items:
         longest[item.path] = min(place(item), longest.get(item.path, 9))
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: longest[item.path])

@@ -12,6 +12,8 @@ from pipelines.settings import ROOT
 from tests.toy_city import CITY, write_toy_city
 from tests.toy_feeds import toy_feed
 
+pytestmark = pytest.mark.slow
+
 
 def qala(*arguments: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -45,7 +47,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["nightly", "sql", "validate", "doctor"])
 def test_every_command_has_help(folder: Path, command: str) -> None:
     ended = qala(command, "--help", folder=folder)
@@ -53,7 +54,6 @@ def test_every_command_has_help(folder: Path, command: str) -> None:
     assert "Usage" in ended.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -77,7 +77,6 @@ def test_exit_codes_and_sentences(folder: Path, arguments: list[str], code: int,
     assert "Traceback" not in told
 
 
-@pytest.mark.slow
 def test_doctor_is_content_and_names_what_is_not(folder: Path) -> None:
     well = qala("doctor", folder=folder)
     assert well.returncode == 0, well.stdout

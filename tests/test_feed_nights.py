@@ -23,8 +23,7 @@ from pipelines.warehouse.state import stands
 from tests.toy_city import run_night
 from tests.toy_feeds import FILES, toy_feed
 
-# Tracing which lines run would take half as long again.
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 CITY = """\
 [city]
@@ -234,6 +233,9 @@ def test_history_stands_on_the_version_of_its_day(
 
 
 def test_an_assumed_night_passes_its_audit_and_is_told_as_such(town: Town) -> None:
+    figures = 'figures = ["stop_stats", "feed_health"]\n'
+    city = CITY.format(months=0).replace("[city]\n", f"[city]\n{figures}", 1)
+    (town.folder / "toy.toml").write_text(city)
     town.bring(until("20261117"))
     told = run_night("2026-11-18")
     assert [error for error in told.values() if isinstance(error, QalaError)] == []

@@ -18,6 +18,8 @@ from pipelines.warehouse import ops
 from pipelines.warehouse.lake import open_lake
 from tests.sources.upstream import Reply, Upstream, serving
 
+pytestmark = pytest.mark.slow
+
 KEY = "2026-11-20"
 CITY = """
 [city]
@@ -62,7 +64,6 @@ def attempts() -> list[tuple[str, str]]:
         return list(rows.select("outcome", "reason").iter_rows())
 
 
-@pytest.mark.slow
 def test_every_try_of_a_night_is_a_row(upstream: Upstream) -> None:
     upstream.tell("/fleet.csv", Reply(503, b""), Reply(length=9_999), GOOD)
     assert fetch_and_load()["outcome"] == "done"
@@ -75,7 +76,6 @@ def test_every_try_of_a_night_is_a_row(upstream: Upstream) -> None:
     assert upstream.asked[-1].headers["If-None-Match"] == '"v1"'
 
 
-@pytest.mark.slow
 def test_an_unchanged_source_costs_next_to_nothing(upstream: Upstream) -> None:
     upstream.tell("/fleet.csv", GOOD)
     fetch_and_load()
@@ -86,7 +86,6 @@ def test_an_unchanged_source_costs_next_to_nothing(upstream: Upstream) -> None:
     assert upstream.bodies_sent == sent
 
 
-@pytest.mark.slow
 def test_tries_are_kept_where_the_night_comes_back_later(upstream: Upstream) -> None:
     upstream.tell("/fleet.csv", Reply(503, b""))
     today = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()  # its cut-off is to come
@@ -97,7 +96,6 @@ def test_tries_are_kept_where_the_night_comes_back_later(upstream: Upstream) -> 
     assert fetch_and_load(today, may_wait=True)["outcome"] == "done"
 
 
-@pytest.mark.slow
 def test_a_missing_secret_is_that_sources_error_alone(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,7 +107,6 @@ def test_a_missing_secret_is_that_sources_error_alone(
     assert upstream.asked == []
 
 
-@pytest.mark.slow
 def test_a_secret_of_the_caller_is_sent_and_told_to_nobody(upstream: Upstream) -> None:
     upstream.tell("/fleet.csv", Reply(403, b""))
     report = fetch_and_load(secrets={"fleet_key": "of the connection"})

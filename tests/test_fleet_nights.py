@@ -12,8 +12,7 @@ import pytest
 from pipelines.errors import QalaError
 from tests.toy_city import run_night
 
-# Tracing which lines run would take half as long again.
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 CITY = """\
 [city]

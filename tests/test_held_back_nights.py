@@ -13,7 +13,7 @@ from pipelines.warehouse.lake import open_lake
 from tests.toy_city import CITY, write_toy_city
 from tests.toy_feeds import FILES, toy_feed
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ORPHANS = FILES["stop_times"].replace(",MB,", ",XX,").replace(",BB,", ",YY,")
 HELD_BACK: dict[str, tuple[Callable[[], bytes], str]] = {

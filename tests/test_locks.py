@@ -13,6 +13,8 @@ import pytest
 from pipelines.errors import NightInProgressError
 from pipelines.locks import exclusive
 
+pytestmark = pytest.mark.slow
+
 
 def _hold(path: str, pipe: Connection) -> None:
     with exclusive(Path(path), "A night"):
@@ -20,7 +22,6 @@ def _hold(path: str, pipe: Connection) -> None:
         pipe.recv()
 
 
-@pytest.mark.slow
 def test_a_second_night_leaves_with_a_clear_message_and_a_killed_one_lets_go(
     tmp_path: Path,
 ) -> None:
@@ -41,7 +42,6 @@ def test_a_second_night_leaves_with_a_clear_message_and_a_killed_one_lets_go(
         pass
 
 
-@pytest.mark.slow
 def test_waiting_ends_when_the_lock_is_free(tmp_path: Path) -> None:
     path = tmp_path / "night.lock"
     with (

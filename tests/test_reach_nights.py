@@ -17,6 +17,8 @@ from pipelines.warehouse.lake import open_lake
 from tests.toy_city import CITY, PEOPLE, run_night, write_toy_city
 from tests.toy_feeds import FILES, toy_feed
 
+pytestmark = [pytest.mark.slow, pytest.mark.long]
+
 FIGURES = 'figures = ["metro_contribution", "reach_change"]\n'
 REACH = CITY.replace("[city]\n", f"[city]\n{FIGURES}", 1)
 ROUTED = ("marts.reach_inputs", "marts.travel_times", "marts.opportunities_reached")
@@ -56,7 +58,6 @@ COMPUTED = {"reach_inputs": "done", "travel_times": "done", "opportunities_reach
 SHARED = COMPUTED | {"travel_times": "unchanged", "opportunities_reached": "unchanged"}
 
 
-@pytest.mark.slow
 def test_a_second_night_computes_no_reach(city: Path) -> None:
     assert routed("2026-11-17") == COMPUTED
     known = partitions()
@@ -87,7 +88,6 @@ def _other_window(city: Path) -> None:
     (city / "toy.toml").write_text(REACH + window)
 
 
-@pytest.mark.slow
 def test_what_travel_times_stand_on_makes_them_anew(city: Path) -> None:
     routed("2026-11-09")
     before = inputs_ids("2026-11-09")
@@ -103,7 +103,6 @@ def test_what_travel_times_stand_on_makes_them_anew(city: Path) -> None:
         assert (before["bus"] == after["bus"]) == (change in {_later_trip, _moved_stop})
 
 
-@pytest.mark.slow
 def test_a_feed_with_another_name_for_a_trip_computes_no_reach(city: Path) -> None:
     routed("2026-11-17")
     files = {name: FILES[name].replace("B1,", "B-one,") for name in ("trips", "stop_times")}
@@ -112,7 +111,6 @@ def test_a_feed_with_another_name_for_a_trip_computes_no_reach(city: Path) -> No
     assert routed("2026-11-18") == SHARED
 
 
-@pytest.mark.slow
 def test_nights_go_out_with_what_they_share(city: Path) -> None:
     for key in ("2026-11-17", "2026-11-18"):
         told = run_night(key)

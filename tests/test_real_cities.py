@@ -16,8 +16,7 @@ from pipelines.errors import QalaError
 from pipelines.settings import load_city
 from tests.toy_city import run_night
 
-# Tracing which lines run would take half as long again.
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 CITIES = Path(__file__).resolve().parent / "cities"
 

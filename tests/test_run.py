@@ -20,7 +20,7 @@ from pipelines.warehouse.lake import open_lake
 from tests.toy_city import CITY, FEW, FLEET, run_night, write_toy_city
 from tests.toy_feeds import toy_feed
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 DAY = "2026-11-18"
 NEXT_DAY = "2026-11-19"

@@ -21,6 +21,8 @@ from tests.marts.reach.toy_accessibility import (
 from tests.marts.reach.toy_city import CELLS, NETWORK_READ, districts, no_feed, population, toy_city
 from tests.toy_feeds import SUNDAY
 
+pytestmark = pytest.mark.slow
+
 SCHOOLS = opportunities(("at gamma", "schools", 43.2400, 76.9369, 4.0))
 
 
@@ -31,7 +33,6 @@ def row(
     return rows.filter(scope_id=scope, mode_set=mode_set, **of).row(0, named=True)
 
 
-@pytest.mark.slow
 def test_means_are_weighted_by_residents() -> None:
     rows = accessibility(**SCHOOLS)
     west, east, city = (row(rows, scope) for scope in ("west", "east", "toyville"))
@@ -45,7 +46,6 @@ def test_means_are_weighted_by_residents() -> None:
     assert west["reached_share"] == pytest.approx(228 / 2228, abs=1e-6)
 
 
-@pytest.mark.slow
 def test_other_opportunities_and_mode_sets() -> None:
     rows = accessibility(**SCHOOLS)
     assert row(rows, opportunity_type="schools")["reached_share"] == 1.0
@@ -53,7 +53,6 @@ def test_other_opportunities_and_mode_sets() -> None:
     assert row(rows, mode_set="metro")["inputs_id"] != row(rows, mode_set="all")["inputs_id"]
 
 
-@pytest.mark.slow
 def test_without_steps_nothing_is_known_and_all_possible() -> None:
     rows = accessibility()
     known, possible = (row(rows, mode_set=f"step-free {word}") for word in ("known", "possible"))
@@ -62,7 +61,6 @@ def test_without_steps_nothing_is_known_and_all_possible() -> None:
     assert possible["reached_count"] == 228.0
 
 
-@pytest.mark.slow
 def test_a_row_for_everything_also_without_inputs() -> None:
     assert accessibility(**SCHOOLS).height == 3 * 6 * 2 * 9
     nothing = accessibility(**no_feed(NETWORK_READ))
@@ -70,7 +68,6 @@ def test_a_row_for_everything_also_without_inputs() -> None:
     assert set(nothing.get_column("reason")) == {"no GTFS feed"}
 
 
-@pytest.mark.slow
 def test_without_people_or_districts_there_is_the_city_alone() -> None:
     rows = accessibility(**population(), **districts())
     assert set(rows.get_column("scope_id")) == {"toyville"}
@@ -78,13 +75,11 @@ def test_without_people_or_districts_there_is_the_city_alone() -> None:
     assert rows.get_column("residents_count").null_count() == rows.height
 
 
-@pytest.mark.slow
 def test_a_district_where_nobody_lives_says_so() -> None:
     nobody = population(*(cell if cell[0] != "far" else (*cell[:3], 0, 0, 0) for cell in CELLS[2:]))
     assert row(accessibility(**nobody))["reason"] == "no residents in the population grid"
 
 
-@pytest.mark.slow
 def test_what_the_metro_adds() -> None:
     added = metro_contribution(**SCHOOLS).filter(scope_id="west", threshold_minutes=30)
     people, schools = added.sort("opportunity_type").iter_rows(named=True)
@@ -94,7 +89,6 @@ def test_what_the_metro_adds() -> None:
     assert schools["reason"] == "nothing is reached by bus alone"
 
 
-@pytest.mark.slow
 def test_where_the_metro_does_not_run_it_adds_nothing_that_could_be_told() -> None:
     [told] = (
         metro_contribution(night(SUNDAY))
@@ -105,7 +99,6 @@ def test_where_the_metro_does_not_run_it_adds_nothing_that_could_be_told() -> No
     assert told["reason"].startswith("no metro trips in the window: feed 'feed1'")
 
 
-@pytest.mark.slow
 def test_equity_compares_districts() -> None:
     city = toy_city()
     reach = {
@@ -124,7 +117,6 @@ def test_equity_compares_districts() -> None:
     assert told["departure_window"] == "06:40-07:00"
 
 
-@pytest.mark.slow
 def test_what_is_null_has_a_reason() -> None:
     _, failure = Accessibility.filter(
         accessibility().with_columns(reached_count=pl.lit(None, pl.Float64))

@@ -8,10 +8,11 @@ from pipelines.marts import feed_change_rows
 from tests.marts.two_versions import change_rows, changes, renamed, version
 from tests.toy_feeds import FILES
 
+pytestmark = pytest.mark.slow
+
 TOY = version("a")
 
 
-@pytest.mark.slow
 def test_keys_are_hashes_where_ids_are_unstable() -> None:
     without = FILES["trips"].replace("10,daily,B2,Alpha,1,\n", "")
     after = renamed(version("b", trips=without), "b")
@@ -28,7 +29,6 @@ def test_keys_are_hashes_where_ids_are_unstable() -> None:
     assert set(back.get_column("change")) == {"added", "changed"}
 
 
-@pytest.mark.slow
 def test_the_first_rows_of_each_table_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_change_rows, "MOST_ROWS_LISTED", 2)
     after = version("b", stops=FILES["stops"].replace("43.2", "43.3"))

@@ -13,6 +13,8 @@ from tests.marts.test_governing_versions import DATES, fetched
 from tests.marts.two_versions import iso, version
 from tests.toy_feeds import FILES, night_of
 
+pytestmark = pytest.mark.slow
+
 INFO = "feed_publisher_name,feed_publisher_url,feed_lang,feed_start_date,feed_end_date\n"
 NIGHT = "2026-11-20"
 
@@ -44,7 +46,6 @@ def health(
 A_WEEK = (("a", "2026-11-13", NIGHT),)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("last", "days", "codes"),
     [
@@ -66,7 +67,6 @@ def test_days_left(last: str, days: int, codes: str | None) -> None:
     assert (row["newest_since_date"], row["newest_age_days_count"]) == (iso("2026-11-13"), 7)
 
 
-@pytest.mark.slow
 def test_services_that_end_before_their_feed_says() -> None:
     row = health(feed("a", "20260101", "20261125", info="20260101,20991231"), runs=A_WEEK)
     assert (row["covered_until_date"], row["days_left_count"]) == (iso("2026-11-25"), 5)
@@ -74,7 +74,6 @@ def test_services_that_end_before_their_feed_says() -> None:
     assert row["warning_codes"] == "feed_expiration_date7_days"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("starts", "until", "codes"),
     [
@@ -91,7 +90,6 @@ def test_a_next_version_published_ahead(starts: str, until: str, codes: str | No
     assert row["lead_days_count"] == (iso(row["newest_starts_date"].isoformat()) - iso(NIGHT)).days
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("starts", "night", "lead", "is_told"),
     [
@@ -110,7 +108,6 @@ def test_lead(starts: str, night: str, lead: int, is_told: bool) -> None:
     assert (row["warning_codes"] == "feed_lead_time_short") == is_told
 
 
-@pytest.mark.slow
 def test_a_feed_that_stopped_coming_is_stale_and_in_force() -> None:
     row = health(feed("a", "20260101", "20271231"), runs=(("a", "2026-11-01", "2026-11-15"),))
     assert (row["is_stale"], row["is_assumed"], row["basis"]) == (True, False, "in force")
@@ -118,7 +115,6 @@ def test_a_feed_that_stopped_coming_is_stale_and_in_force() -> None:
     assert row["warning_codes"] is None
 
 
-@pytest.mark.slow
 def test_a_feed_that_begins_next_month_and_came_tonight() -> None:
     row = health(feed("a", "20261201", "20271231"), runs=(("a", NIGHT, NIGHT),))
     assert (row["version_id"], row["basis"]) == ("a", "bridged from the version after")

@@ -8,8 +8,9 @@ from pipelines.marts.rail_reach import compute_rail_reach
 from tests.marts.reach.toy_city import a_night, timetable, toy_city
 from tests.toy_feeds import FILES, toy_feed
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 @pytest.mark.parametrize(
     ("route_type", "is_rail"),
     [(2, True), (100, True), (109, True), (117, True), (118, False), (1, False), (400, False)],

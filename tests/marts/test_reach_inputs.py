@@ -23,6 +23,8 @@ from tests.marts.reach.toy_city import (
 from tests.toy_feeds import FILES, NAURYZ, SUNDAY, toy_feed
 from tests.toy_streets import network
 
+pytestmark = pytest.mark.slow
+
 
 def feed(*replaced: tuple[str, str, str], **files: str) -> dict[str, Any]:
     """The toy feed with a text of a file replaced, as staged frames."""
@@ -53,7 +55,6 @@ RUNNING = {"all", "bus", "metro", "metro and bus", "step-free possible"}
 WITH_METRO = RUNNING - {"bus"}
 
 
-@pytest.mark.slow
 def test_a_row_for_each_mode_set() -> None:
     rows = {row["mode_set"]: row for row in inputs().iter_rows(named=True)}
     assert set(rows) == set(MODE_SET_NAMES)
@@ -64,7 +65,6 @@ def test_a_row_for_each_mode_set() -> None:
     assert (every["method"], every["departure_window"]) == ("straight line x 1.3", "06:40-07:00")
 
 
-@pytest.mark.slow
 def test_what_is_the_same_has_one_id() -> None:
     # No tram or train, and no stop that is known to have steps.
     toy = of_toy_city()
@@ -72,12 +72,10 @@ def test_what_is_the_same_has_one_id() -> None:
     assert len({toy[mode_set] for mode_set in ("all", "bus", "metro")}) == 3
 
 
-@pytest.mark.slow
 def test_another_date_with_the_same_timetable_changes_nothing() -> None:
     assert changed(night("2026-11-19")) == set()
 
 
-@pytest.mark.slow
 def test_names_of_versions_and_trips_change_nothing() -> None:
     renamed = {name: frame.with_columns(version_id=pl.lit("v9")) for name, frame in feed().items()}
     assert changed(**renamed) == set()
@@ -85,39 +83,33 @@ def test_names_of_versions_and_trips_change_nothing() -> None:
     assert changed(**trips) == set()
 
 
-@pytest.mark.slow
 def test_what_does_not_ride_in_the_window_changes_nothing() -> None:
     stop = FILES["stops"] + "XX,Not called at,43.2500,76.9100\n"
     assert changed(**feed(stops=stop)) == set()
     assert changed(**feed(("stop_times", "B2,23:58:00,23:58:00", "B2,23:50:00,23:50:00"))) == set()
 
 
-@pytest.mark.slow
 def test_a_trip_changes_the_sets_it_belongs_to() -> None:
     assert changed(**feed(("stop_times", "07:06:00,07:06:00", "07:07:00,07:07:00"))) == WITH_METRO
 
 
-@pytest.mark.slow
 def test_a_stop_that_moves_changes_the_sets_that_call_there() -> None:
     assert (
         changed(**feed(("stops", "MC,Metro Gamma,43.2400", "MC,Metro Gamma,43.2401"))) == WITH_METRO
     )
 
 
-@pytest.mark.slow
 def test_a_transfer_rule_changes_the_sets_it_may_hold_for() -> None:
     head = "from_stop_id,to_stop_id,transfer_type,min_transfer_time\n"
     assert changed(**feed(transfers=f"{head}BA,BB,2,300\n")) == RUNNING - {"metro"}
 
 
-@pytest.mark.slow
 def test_a_step_changes_what_may_be_step_free() -> None:
     head, *stops = FILES["stops"].splitlines()
     told = [f"{head},wheelchair_boarding", *(f"{stop},{2 * ('MA' in stop)}" for stop in stops)]
     assert changed(**feed(stops="\n".join(told) + "\n")) == {"step-free possible"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "frames",
     [
@@ -130,19 +122,16 @@ def test_people_and_opportunities_change_everything(frames: dict[str, Any]) -> N
     assert changed(**frames) == RUNNING
 
 
-@pytest.mark.slow
 def test_a_window_changes_everything() -> None:
     later = Window(WINDOW.start_seconds, WINDOW.end_seconds + 60)
     assert changed(night(window=later)) == RUNNING
 
 
-@pytest.mark.slow
 def test_a_street_changes_everything() -> None:
     nodes, links = network([(43.2400, 76.9000), (43.2470, 76.9000)], [(0, 1)])
     assert changed(street_nodes=nodes, street_links=links) == RUNNING
 
 
-@pytest.mark.slow
 def test_a_day_without_the_metro_says_so_for_each_feed() -> None:
     rows = {row["mode_set"]: row for row in inputs(night(SUNDAY)).iter_rows(named=True)}
     assert rows["metro"]["inputs_id"] is None
@@ -153,7 +142,6 @@ def test_a_day_without_the_metro_says_so_for_each_feed() -> None:
     assert (rows["metro"]["feeds"], rows["metro"]["feeds_without_trips"]) == ("", "feed1")
 
 
-@pytest.mark.slow
 def test_without_any_service_every_feed_is_named() -> None:
     ended = feed(("calendar", "20261231", "20260401"))
     known = inputs(night(NAURYZ), **ended).drop_nulls("inputs_id").get_column("mode_set")
@@ -167,7 +155,6 @@ def test_without_any_service_every_feed_is_named() -> None:
     )
 
 
-@pytest.mark.slow
 def test_without_feeds_or_people_nothing_is_computed() -> None:
     assert set(inputs(**no_feed(NETWORK_READ)).get_column("reason")) == {"no GTFS feed"}
     nobody = inputs(**population())
@@ -175,14 +162,12 @@ def test_without_feeds_or_people_nothing_is_computed() -> None:
     assert set(nobody.get_column("inputs_id")) == {None}
 
 
-@pytest.mark.slow
 def test_the_night_before_counts_past_midnight() -> None:
     # B2 leaves at 23:58 of Saturday, and reaches BB at 00:02 and BA at 00:04 of Sunday.
     midnight = inputs(night(SUNDAY, Window(0, 600))).filter(mode_set="bus")
     assert midnight.item(0, "run_count") == 1
 
 
-@pytest.mark.slow
 def test_trips_that_no_cell_is_linked_to_are_an_error() -> None:
     # All metro stops between slope and far, kilometres from everybody.
     lost = [("stops", f"{stop},43.2400", f"{stop},43.2700") for stop in ("Alpha", "Beta", "Gamma")]
@@ -191,7 +176,6 @@ def test_trips_that_no_cell_is_linked_to_are_an_error() -> None:
         travel_times(**feed(*lost))
 
 
-@pytest.mark.slow
 def test_a_fingerprint_or_a_reason() -> None:
     _, failure = ReachInputs.filter(inputs().with_columns(inputs_id=pl.lit(None, pl.String)))
     assert "reason_given" in failure.counts()

@@ -13,6 +13,8 @@ from pipelines.marts.route_stats import NO_DISTANCE, NO_HEADWAY, compute_route_s
 from tests.marts.test_trip_stats import compute as compute_trips
 from tests.toy_feeds import FILES, NAURYZ, WEDNESDAY, night_of, staged_feed, toy_feed
 
+pytestmark = pytest.mark.slow
+
 
 def compute(tables: dict[str, pl.DataFrame], service_date: str) -> pl.DataFrame:
     trip_stats = compute_trips(tables)
@@ -25,7 +27,6 @@ def toy(service_date: str = WEDNESDAY, **overrides: str | None) -> pl.DataFrame:
     return compute(staged_feed(toy_feed(**overrides)), service_date)
 
 
-@pytest.mark.slow
 def test_the_toy_by_hand() -> None:
     bus, metro = toy().rows(named=True)
     assert (bus["route_id"], bus["trip_count"], bus["stop_pattern_count"]) == ("10", 2, 2)
@@ -50,12 +51,10 @@ def test_the_toy_by_hand() -> None:
     assert (metro["mark"], metro["day_type"]) == ("synthetic", "weekday")
 
 
-@pytest.mark.slow
 def test_a_holiday_has_only_the_daily_route() -> None:
     assert toy(NAURYZ).get_column("route_id").to_list() == ["10"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("service_date", ["2025-12-31", "2027-01-01"])
 def test_a_date_without_service_has_no_rows(service_date: str) -> None:
     rows = toy(service_date)
@@ -77,7 +76,6 @@ def timetable(*trips: tuple[str, str, str]) -> dict[str, str]:
     }
 
 
-@pytest.mark.slow
 def test_headways_are_taken_by_direction_from_seven_to_nineteen() -> None:
     route = toy(
         **timetable(
@@ -95,7 +93,6 @@ def test_headways_are_taken_by_direction_from_seven_to_nineteen() -> None:
     assert route["headway_mean_minutes"] == pytest.approx((10 + 30 + 715) / 3)
 
 
-@pytest.mark.slow
 def test_the_peak_is_the_first_of_the_longest_periods() -> None:
     route = toy(
         **timetable(
@@ -113,7 +110,6 @@ def test_the_peak_is_the_first_of_the_longest_periods() -> None:
     assert route["peak_end_seconds"] == (9 * 60 + 55) * 60
 
 
-@pytest.mark.slow
 def test_trips_without_duration_are_left_out() -> None:
     rows = toy(**timetable(("0", "8:00:00", "8:00:00"), ("0", "9:00:00", "9:10:00")))
     assert rows.get_column("trip_count").to_list() == [1]
@@ -121,21 +117,18 @@ def test_trips_without_duration_are_left_out() -> None:
     assert only.height == 0
 
 
-@pytest.mark.slow
 def test_repetitions_by_frequencies_are_told_apart() -> None:
     spans = "trip_id,start_time,end_time,headway_secs\nB1,6:00:00,7:00:00,600\n"
     bus = toy(frequencies=spans).row(0, named=True)
     assert (bus["trip_count"], bus["departure_count"]) == (2, 7)
 
 
-@pytest.mark.slow
 def test_any_order_of_rows_gives_the_same() -> None:
     tables = staged_feed(toy_feed(stops=FILES["stops"]))
     shuffled = {name: table.reverse() for name, table in tables.items()}
     assert compute(shuffled, WEDNESDAY).equals(compute(tables, WEDNESDAY))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "service_date"),
     [("gtfskit_nyc_subway_gtfs.zip", "2024-12-18"), ("transitland_hart.zip", "2018-03-01")],

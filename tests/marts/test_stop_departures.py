@@ -31,6 +31,8 @@ from tests.toy_feeds import (
     toy_feed,
 )
 
+pytestmark = pytest.mark.slow
+
 READS = ("service_dates", "trips", "stop_times", "stops", "frequencies", "feed_versions")
 CALLS = "trip_id,arrival_time,departure_time,stop_id,stop_sequence\n"
 DATES = "service_id,date,exception_type\n"
@@ -53,7 +55,6 @@ def at(text: str) -> datetime:
 COUNTS = ("departure_count", "past_midnight_count", "interpolated_count", "frequency_based_count")
 
 
-@pytest.mark.slow
 def test_the_toy_by_hand() -> None:
     rows = toy().select("stop_id", "hour_at", "local_hour", *COUNTS)
     assert rows.rows() == [
@@ -69,7 +70,6 @@ def test_the_toy_by_hand() -> None:
     ]
 
 
-@pytest.mark.slow
 def test_what_every_figure_carries() -> None:
     row = toy().row(0, named=True)
     assert row["service_date"].isoformat() == WEDNESDAY
@@ -81,7 +81,6 @@ def test_what_every_figure_carries() -> None:
     assert row["time_zone"] == "Asia/Almaty"
 
 
-@pytest.mark.slow
 def test_a_day_off_has_what_is_left_of_the_evening_before() -> None:
     weekday_at_night = FILES["trips"].replace("10,daily,B2", "10,weekday,B2")
     saturday = toy("2026-11-21", trips=weekday_at_night).filter(pl.col("past_midnight_count") > 0)
@@ -94,7 +93,6 @@ def test_a_day_off_has_what_is_left_of_the_evening_before() -> None:
     assert tuesday.get_column("past_midnight_count").sum() == 0
 
 
-@pytest.mark.slow
 def test_dates_beyond_the_calendar() -> None:
     assert toy("2027-01-02").height == 0
     # The trip of 2026-12-31 is still on its way.
@@ -115,7 +113,6 @@ HALF_PAST = {
 }
 
 
-@pytest.mark.slow
 def test_the_hour_that_came_twice_in_almaty() -> None:
     columns = ("hour_at", "local_hour", "departure_count", "past_midnight_count")
     assert toy("2024-02-29", **HALF_PAST).select(columns).rows() == [
@@ -130,7 +127,6 @@ def test_the_hour_that_came_twice_in_almaty() -> None:
 WEEK = "service_id,monday,tuesday,wednesday,thursday,friday,saturday,sunday,start_date,end_date\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "files",
     [
@@ -157,7 +153,6 @@ def test_each_way_of_saying_one_day_gives_the_same(files: dict[str, str | None])
     assert found == {11: [], 17: [], 18: [("BA", 23)], 19: [("BB", 0)], 25: []}
 
 
-@pytest.mark.slow
 def test_frequencies_are_counted_by_the_hour() -> None:
     # B1 every 20 minutes from 8:00 to 9:30 with exact times, every 25 from 9:30 to 10:30 without.
     spans = "B1,8:00:00,9:30:00,1200,1\nB1,9:30:00,10:30:00,1500,0\n"
@@ -169,7 +164,6 @@ def test_frequencies_are_counted_by_the_hour() -> None:
     ]
 
 
-@pytest.mark.slow
 def test_feeds_keep_their_own_time_zone_and_ids() -> None:
     agency = FILES["agency"].replace("Asia/Almaty", "Asia/Tashkent")
     one = staged_feed(toy_feed(), feed_source("one"))
@@ -191,7 +185,6 @@ def test_feeds_keep_their_own_time_zone_and_ids() -> None:
 DAILY = TRIPS + "10,daily,B1\n10,daily,B2\n"
 
 
-@pytest.mark.slow
 def test_a_feed_without_a_known_time_zone_has_the_citys() -> None:
     tables = staged_feed(toy_feed())
     for zone in (None, "Almaty"):
@@ -201,21 +194,18 @@ def test_a_feed_without_a_known_time_zone_has_the_citys() -> None:
         assert rows.drop("method").equals(toy().drop("method"))
 
 
-@pytest.mark.slow
 def test_nothing_comes_of_nothing() -> None:
     empty = {name: table.clear() for name, table in staged_feed(toy_feed()).items()}
     rows = compute(WEDNESDAY, empty)
     assert (rows.height, rows.schema) == (0, StopDepartures.create_empty().schema)
 
 
-@pytest.mark.slow
 def test_any_order_of_rows_gives_the_same() -> None:
     tables = staged_feed(toy_feed())
     shuffled = {name: table.reverse() for name, table in tables.items()}
     assert compute(WEDNESDAY, shuffled).equals(compute(WEDNESDAY, tables))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "service_date"),
     [
@@ -261,7 +251,6 @@ def test_real_feeds_add_up(shared_data: Path, name: str, service_date: str) -> N
     assert due == dict(hours.iter_rows()) != {}
 
 
-@pytest.mark.slow
 def test_the_mart_counts_the_departures_of_the_day() -> None:
     tables = staged_feed(toy_feed())
     day = night_of(WEDNESDAY).service_date

@@ -20,6 +20,8 @@ from tests.toy_feeds import (
     toy_feed,
 )
 
+pytestmark = pytest.mark.slow
+
 READS = ("service_dates", "trips", "stop_times", "stops", "frequencies")
 
 
@@ -32,7 +34,6 @@ def toy(service_date: str = WEDNESDAY, **overrides: str | None) -> pl.DataFrame:
     return compute(service_date, staged_feed(toy_feed(**overrides)))
 
 
-@pytest.mark.slow
 def test_the_toy_by_hand() -> None:
     rows = toy().select(
         "stop_id",
@@ -56,7 +57,6 @@ def test_the_toy_by_hand() -> None:
     ]
 
 
-@pytest.mark.slow
 def test_headways_of_all_routes_together() -> None:
     calls = FILES["stop_times"] + "B1,8:10:00,8:10:00,MA,5\nB2,24:10:00,24:10:00,MA,50\n"
     at_metro = toy(stop_times=calls).filter(stop_id="MA").row(0, named=True)
@@ -68,27 +68,23 @@ def test_headways_of_all_routes_together() -> None:
     assert at_metro["end_seconds"] == 87000
 
 
-@pytest.mark.slow
 def test_a_stop_without_times_says_so() -> None:
     calls = "trip_id,arrival_time,departure_time,stop_id,stop_sequence\nB1,,,BA,1\n"
     row = toy(stop_times=calls).row(0, named=True)
     assert (row["trip_count"], row["start_seconds"], row["reason"]) == (1, None, NO_TIMES)
 
 
-@pytest.mark.slow
 def test_a_holiday_serves_the_bus_alone() -> None:
     assert toy(NAURYZ).get_column("stop_id").to_list() == ["BA", "BB", "BC", "BD"]
     assert toy("2027-01-01").height == 0
 
 
-@pytest.mark.slow
 def test_repetitions_by_frequencies_are_told_apart() -> None:
     spans = "trip_id,start_time,end_time,headway_secs\nB1,6:00:00,7:00:00,600\n"
     row = toy(frequencies=spans).row(0, named=True)
     assert (row["trip_count"], row["departure_count"]) == (2, 7)
 
 
-@pytest.mark.slow
 def test_feeds_with_the_same_ids_stay_apart() -> None:
     feeds = [staged_feed(toy_feed(), feed_source(name)) for name in ("one", "two")]
     both = compute(WEDNESDAY, *reversed(feeds))
@@ -96,14 +92,12 @@ def test_feeds_with_the_same_ids_stay_apart() -> None:
     assert both.height == 14
 
 
-@pytest.mark.slow
 def test_any_order_of_rows_gives_the_same() -> None:
     tables = staged_feed(toy_feed())
     shuffled = {name: table.reverse() for name, table in tables.items()}
     assert compute(WEDNESDAY, shuffled).equals(compute(WEDNESDAY, tables))
 
 
-@pytest.mark.slow
 def test_cairns_equals_gtfs_kit_once_its_blank_times_are_filled(shared_data: Path) -> None:
     """gtfs-kit can't count a stop at which a time is blank, so it is told those of staging."""
     path = shared_data / "gtfs" / "gtfskit_cairns_gtfs.zip"
@@ -124,7 +118,6 @@ def test_cairns_equals_gtfs_kit_once_its_blank_times_are_filled(shared_data: Pat
     assert ours.height == len(theirs) > 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "service_date"),
     [("gtfskit_nyc_subway_gtfs.zip", "2024-12-18"), ("transitland_hart.zip", "2018-03-01")],

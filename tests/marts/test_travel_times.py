@@ -12,6 +12,8 @@ from tests.marts.reach.toy_accessibility import inputs, night, travel_times
 from tests.marts.reach.toy_city import CELLS, NETWORK_READ, population, timetable
 from tests.toy_feeds import SUNDAY, toy_feed
 
+pytestmark = pytest.mark.slow
+
 Times = tuple[int | None, int | None, int | None]
 
 
@@ -21,7 +23,6 @@ def between(rows: pl.DataFrame) -> dict[tuple[str, str], Times]:
     return {(origin, to): (a, b, c) for origin, to, a, b, c in rows.select(columns).iter_rows()}
 
 
-@pytest.mark.slow
 def test_percentiles_by_hand() -> None:
     times = between(travel_times())
     # 17, 18 ... 26 minutes, each twice: the 5th, 10th and 15th of 20.
@@ -33,7 +34,6 @@ def test_percentiles_by_hand() -> None:
     assert ("gamma", "hill") not in times
 
 
-@pytest.mark.slow
 def test_who_comes_too_late_never_arrives() -> None:
     # From slope the metro of 07:10 is missed by who leaves after 06:57: 19, 20 ... 26 minutes for
     # 8 departures, 19 ... 28 for 10, and two never arrive.
@@ -41,21 +41,18 @@ def test_who_comes_too_late_never_arrives() -> None:
     assert times["slope", "gamma"] == (21 * 60, 23 * 60, 26 * 60)
 
 
-@pytest.mark.slow
 def test_by_bus_alone_all_walk() -> None:
     times = between(travel_times("bus"))
     assert ("hill", "gamma") not in times
     assert times["hill", "border"] == (28 * 60 + 29,) * 3
 
 
-@pytest.mark.slow
 def test_each_cell_is_at_itself_and_far_is_alone() -> None:
     times = between(travel_times())
     assert all(times[cell[0], cell[0]] == (0, 0, 0) for cell in CELLS)
     assert {pair for pair in times if "far" in pair} == {("far", "far")}
 
 
-@pytest.mark.slow
 def test_rows_come_in_the_order_of_their_key() -> None:
     rows = travel_times()
     assert rows.equals(rows.sort(TravelTimes.primary_key()))
@@ -64,13 +61,11 @@ def test_rows_come_in_the_order_of_their_key() -> None:
     }
 
 
-@pytest.mark.slow
 def test_the_same_on_any_date_with_these_inputs() -> None:
     sunday = travel_times("all", night(SUNDAY))
     assert sunday.equals(travel_times("bus"))
 
 
-@pytest.mark.slow
 def test_cells_of_two_grids_are_told_apart() -> None:
     grid: pl.DataFrame = population(*CELLS)["population_cells"]
     both = pl.concat([grid, grid.with_columns(source_id=pl.lit("other"))])
@@ -79,7 +74,6 @@ def test_cells_of_two_grids_are_told_apart() -> None:
     assert times["other/hill", "grid/hill"] == (0, 0, 0)
 
 
-@pytest.mark.slow
 def test_headways_are_drawn_and_their_error_told() -> None:
     """Every 20 minutes, nobody knows when: the wait is anything from nothing to the headway."""
     head = "trip_id,start_time,end_time,headway_secs\n"

@@ -18,6 +18,8 @@ from benchmarks.oracle import differences, under_our_names
 from pipelines.marts.trip_stats import TripStats, compute_trip_stats
 from tests.toy_feeds import FILES, feed_source, staged_feed, toy_feed
 
+pytestmark = pytest.mark.slow
+
 READS = (
     *("trips", "routes", "stops", "stop_times"),
     *("shapes", "frequencies", "feed_versions"),
@@ -33,7 +35,6 @@ def toy(**overrides: str | None) -> pl.DataFrame:
     return compute(staged_feed(toy_feed(**overrides)))
 
 
-@pytest.mark.slow
 def test_the_toy_by_hand() -> None:
     rows = toy().select(
         "trip_id",
@@ -55,7 +56,6 @@ def test_the_toy_by_hand() -> None:
     ]
 
 
-@pytest.mark.slow
 def test_distance_along_the_shape_and_speed() -> None:
     rows = toy()
     metro = rows.filter(trip_id="M1-0700")
@@ -65,14 +65,12 @@ def test_distance_along_the_shape_and_speed() -> None:
     assert rows.filter(trip_id="B1").item(0, "distance_km") is None
 
 
-@pytest.mark.slow
 def test_part_of_a_shape() -> None:
     calls = FILES["stop_times"].replace("M1-0700,07:00:00,07:00:00,MA,1\n", "")
     metro = toy(stop_times=calls).filter(trip_id="M1-0700")
     assert metro.item(0, "distance_km") == pytest.approx(1.999, rel=1e-3)
 
 
-@pytest.mark.slow
 def test_a_shape_that_crosses_itself_counts_whole() -> None:
     # MA -> MC -> north -> back over itself to MB: about 3.0 + 0.5 + 1.4 + 1.2 km.
     crossing = "metro,43.2445,76.9369,4\nmetro,43.2355,76.9220,5\n"
@@ -81,7 +79,6 @@ def test_a_shape_that_crosses_itself_counts_whole() -> None:
     assert metro.item(0, "distance_km") == pytest.approx(5.1, abs=0.1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("unit_m", "last"), [(1, 2998), (0.3048, 9836), (1609.344, 1.863)])
 def test_distance_from_stop_times_in_any_unit(unit_m: float, last: float) -> None:
     heading = "trip_id,arrival_time,departure_time,stop_id,stop_sequence,shape_dist_traveled\n"
@@ -94,7 +91,6 @@ def test_distance_from_stop_times_in_any_unit(unit_m: float, last: float) -> Non
     assert rows.item(0, "distance_km") == pytest.approx(last / 2 * unit_m / 1000, abs=1e-6)
 
 
-@pytest.mark.slow
 def test_a_loop_ends_within_400_metres() -> None:
     # BB lies 399.9 m north of BA, BX 411 m.
     stops = FILES["stops"] + "BX,Not so near,43.2537,76.9000\n"
@@ -103,7 +99,6 @@ def test_a_loop_ends_within_400_metres() -> None:
         assert toy(stops=stops, stop_times=calls).item(0, "is_loop") is is_loop
 
 
-@pytest.mark.slow
 def test_patterns_are_ranked_by_trips_then_by_the_lower_trip_id() -> None:
     heading = FILES["trips"].splitlines()[0]
     trips = "\n".join([heading, *(f"10,daily,{trip},,0," for trip in "abcde")])
@@ -117,7 +112,6 @@ def test_patterns_are_ranked_by_trips_then_by_the_lower_trip_id() -> None:
     assert dict(names.iter_rows()) == {"b": "0-1", "e": "0-1", "c": "0-2", "d": "0-2", "a": "0-3"}
 
 
-@pytest.mark.slow
 def test_trips_without_direction() -> None:
     columns = "route_id,service_id,trip_id\n"
     none_has = toy(trips=f"{columns}10,daily,B1\n10,daily,B2\n")
@@ -127,7 +121,6 @@ def test_trips_without_direction() -> None:
     assert some_have.get_column("stop_pattern_name").to_list() == ["none-1", "0-1"]
 
 
-@pytest.mark.slow
 def test_repetitions_by_frequencies_are_counted() -> None:
     # 6:00, 6:20, 6:40 and 7:00, 7:30, 8:00; the ends are no departures.
     spans = "B1,6:00:00,7:00:00,1200\nB1,7:00:00,8:10:00,1800\n"
@@ -136,7 +129,6 @@ def test_repetitions_by_frequencies_are_counted() -> None:
     assert dict(counts.iter_rows()) == {"B1": 6, "B2": 1, "M1-0700": 1, "M1-0710": 1}
 
 
-@pytest.mark.slow
 def test_feeds_with_the_same_ids_stay_apart() -> None:
     one = staged_feed(toy_feed(), feed_source("one"))
     other_stops = FILES["stops"].replace("76.9369", "76.9123")
@@ -147,7 +139,6 @@ def test_feeds_with_the_same_ids_stay_apart() -> None:
     assert both.filter(source_id="two").equals(compute(two))
 
 
-@pytest.mark.slow
 def test_nothing_comes_of_nothing() -> None:
     empty = {name: table.clear() for name, table in staged_feed(toy_feed()).items()}
     assert compute(empty).schema == TripStats.create_empty().schema
@@ -159,7 +150,6 @@ TOY = staged_feed(toy_feed())
 TOY_STATS = compute(TOY)
 
 
-@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32))
 def test_any_order_of_rows_gives_the_same(seed: int) -> None:
@@ -187,7 +177,6 @@ for rows in (stats, routes, stops):
 """
 
 
-@pytest.mark.slow
 def test_any_number_of_threads_gives_the_same() -> None:
     told = [
         subprocess.run(
@@ -204,7 +193,6 @@ def test_any_number_of_threads_gives_the_same() -> None:
     assert told[0].startswith("900 source_id,")
 
 
-@pytest.mark.slow
 def test_cairns_equals_the_published_statistics(shared_data: Path) -> None:
     folder = shared_data / "gtfs"
     ours = compute(staged_feed((folder / "gtfskit_cairns_gtfs.zip").read_bytes()))
@@ -214,7 +202,6 @@ def test_cairns_equals_the_published_statistics(shared_data: Path) -> None:
     assert differences(ours, under_our_names(published), "trip_id") == {}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gtfskit_nyc_subway_gtfs.zip", "transitland_bart-old.zip"])
 def test_real_feeds_equal_gtfs_kit(shared_data: Path, name: str) -> None:
     path = shared_data / "gtfs" / name

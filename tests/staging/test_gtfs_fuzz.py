@@ -24,8 +24,7 @@ from pipelines.staging.gtfs.specification import FILES as SPECIFICATION
 from pipelines.staging.gtfs.validation import Validation
 from tests.toy_feeds import FILES, feed_source, toy_feed
 
-# Tracing which lines run would take half as long again.
-pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 FEEDS = 1_000
 FIXED = FEEDS // 2

@@ -13,6 +13,8 @@ from pipelines.warehouse.lake import Lake, open_lake
 from pipelines.warehouse.registers import VEHICLES, register_versions
 from pipelines.warehouse.state import Governing, night_sources_partition, version_key, written
 
+pytestmark = pytest.mark.slow
+
 
 def night(number: int) -> date:
     return date(2026, 11, number)
@@ -33,7 +35,6 @@ def runs(lake: Lake, *source_ids: str) -> list[tuple[object, ...]]:
     return register_versions(lake, source_ids).select(columns).rows()
 
 
-@pytest.mark.slow
 def test_runs_of_versions(tmp_path: Path) -> None:
     catalog, objects = tmp_path / "lake" / "catalog.sqlite", tmp_path / "lake" / "objects"
     settings = Settings(tmp_path / "toy.toml", tmp_path, str(catalog), str(objects))

@@ -29,6 +29,8 @@ from tests.marts.reach.toy_city import (
 )
 from tests.toy_streets import metres
 
+pytestmark = pytest.mark.slow
+
 Place = tuple[float, float]
 Call = tuple[str, str, str, float]  # stop, route, direction, departures in the window
 MODES = {"1": "metro", "2": "suburban rail", "0": "tram", "3": "bus", "11": "bus"}
@@ -214,7 +216,6 @@ def plain_departures(feed: PlainFeed, names: dict[str, str], home: Place) -> tup
     return slow, fast
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("city", CITIES)
 def test_places_in_real_cities(shared_data: Path, city: str) -> None:
     name, day, homes = CITIES[city]

@@ -23,6 +23,8 @@ from tests.marts.reach.toy_city import a_night, districts, no_streets, timetable
 from tests.toy_feeds import toy_feed
 from tests.toy_streets import staged_streets
 
+pytestmark = pytest.mark.slow
+
 ESTIMATES = ("p10", "p50", "p90")
 ALMATY_GRID = {
     "p10": "population_p10",
@@ -101,7 +103,6 @@ def people(cells: list[dict[str, str]]) -> dict[str, float]:
     return {estimate: sum(float(cell[estimate]) for cell in cells) for estimate in ESTIMATES}
 
 
-@pytest.mark.slow
 def test_the_eleven_stations_of_almaty(almaty: Almaty) -> None:
     reach = almaty.reach(**no_streets())
     near = [
@@ -128,7 +129,6 @@ def test_the_eleven_stations_of_almaty(almaty: Almaty) -> None:
     assert reach.get_column("residents_rescaled_count").null_count() == 9
 
 
-@pytest.mark.slow
 def test_the_eleven_stations_along_the_streets_of_2013(almaty: Almaty) -> None:
     extract = (almaty.folder / "osm/almaty_2013-12.osm.pbf").read_bytes()
     nodes, links = staged_streets(extract)
@@ -148,7 +148,6 @@ def test_the_eleven_stations_along_the_streets_of_2013(almaty: Almaty) -> None:
     assert city["residents_within_count"] < people(near)["p50"]
 
 
-@pytest.mark.slow
 def test_the_buses_of_porto_alegre(shared_data: Path) -> None:
     folder = shared_data / "access/r5r_poa"
     frames = timetable((folder / "poa_eptc.zip").read_bytes())

@@ -19,6 +19,8 @@ from tests.marts.reach.toy_networks import (
     searched,
 )
 
+pytestmark = pytest.mark.slow
+
 STOPS, CELLS = 5, 3
 START = 8 * 3600
 # Full minutes, so that much happens at one moment; some times of a few seconds besides.
@@ -106,7 +108,6 @@ def routed(network: Network, departures: Departures, max_rides: int | None) -> n
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("max_rides", [None, 1, 2])
 @settings(max_examples=30, deadline=None)
 @given(network=networks())

@@ -13,6 +13,8 @@ from pipelines.marts.reach.service import Timetable, served_stops
 from tests.marts.reach.toy_city import timetable
 from tests.toy_feeds import FILES, SUNDAY, WEDNESDAY, toy_feed
 
+pytestmark = pytest.mark.slow
+
 METRO_CALLS = """\
 trip_id,arrival_time,departure_time,stop_id,stop_sequence,pickup_type,drop_off_type
 M1-0700,07:00:00,07:00:00,MA,1,0,1
@@ -38,26 +40,22 @@ def served(feed: bytes, service_date: str = WEDNESDAY) -> pl.DataFrame:
     return served_stops(Timetable(**timetable(feed)), METRO, date.fromisoformat(service_date))
 
 
-@pytest.mark.slow
 def test_only_stops_of_active_trips_of_the_mode_are_served() -> None:
     assert served(toy_feed()).get_column("stop_id").to_list() == ["MA", "MB", "MC"]
     assert served(toy_feed(), SUNDAY).is_empty()
 
 
-@pytest.mark.slow
 def test_a_call_where_nobody_may_board_or_alight_serves_nobody() -> None:
     stops = served(toy_feed(stop_times=METRO_CALLS))
     assert stops.get_column("stop_id").to_list() == ["MA", "MC"]
 
 
-@pytest.mark.slow
 def test_one_call_for_riders_is_enough() -> None:
     calls = METRO_CALLS + "M1-0710,07:12:00,07:12:30,MB,2,3,0\n"
     stops = served(toy_feed(stop_times=calls))
     assert stops.get_column("stop_id").to_list() == ["MA", "MB", "MC"]
 
 
-@pytest.mark.slow
 def test_a_platform_lies_at_its_own_place_and_without_one_at_its_parent() -> None:
     stops = served(toy_feed(stops=BOARDING_AREA, stop_times=AT_THE_DOOR))
     assert stops.select("stop_id", "latitude", "longitude").rows() == [
@@ -66,14 +64,12 @@ def test_a_platform_lies_at_its_own_place_and_without_one_at_its_parent() -> Non
     ]
 
 
-@pytest.mark.slow
 def test_a_served_stop_without_any_place_is_an_error_that_names_it() -> None:
     stops = BOARDING_AREA.replace(",4,platform", ",4,")
     with pytest.raises(ContractError, match=r"no place for 1 stops .* on 2026-11-18: 'door'"):
         served(toy_feed(stops=stops, stop_times=AT_THE_DOOR))
 
 
-@pytest.mark.slow
 def test_a_service_that_is_added_for_one_date_counts() -> None:
     added = FILES["calendar_dates"] + "weekday,20261122,1\n"
     assert served(toy_feed(calendar_dates=added), SUNDAY).height == 3
@@ -105,7 +101,6 @@ def flagged(trip_flag: str) -> dict[str, list[bool]]:
     return {stop: flags for stop, *flags in stops.select("stop_id", KNOWN, PERHAPS).iter_rows()}
 
 
-@pytest.mark.slow
 def test_a_platform_without_a_word_of_its_own_has_its_stations() -> None:
     assert flagged("1") == {
         "area": [True, True],
@@ -117,7 +112,6 @@ def test_a_platform_without_a_word_of_its_own_has_its_stations() -> None:
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("trip_flag", ["0", ""])
 def test_a_trip_that_says_nothing_is_perhaps_step_free(trip_flag: str) -> None:
     flags = flagged(trip_flag)
@@ -128,12 +122,10 @@ def test_a_trip_that_says_nothing_is_perhaps_step_free(trip_flag: str) -> None:
     ]
 
 
-@pytest.mark.slow
 def test_an_inaccessible_trip_is_step_free_nowhere() -> None:
     assert set(map(tuple, flagged("2").values())) == {(False, False)}
 
 
-@pytest.mark.slow
 def test_one_accessible_trip_is_enough() -> None:
     trips = (
         "route_id,service_id,trip_id,wheelchair_accessible\n"

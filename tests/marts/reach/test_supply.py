@@ -14,6 +14,8 @@ from pipelines.night import Window
 from tests.marts.reach.toy_city import RATES_READ, a_night, timetable
 from tests.toy_feeds import FILES, SUNDAY, WEDNESDAY, toy_feed
 
+pytestmark = pytest.mark.slow
+
 PEAK = Window(8 * 3600 + 15 * 60, 9 * 3600 + 15 * 60)
 SEVEN = Window(7 * 3600, 8 * 3600)
 SPANS = "trip_id,start_time,end_time,headway_secs,exact_times\n"
@@ -32,7 +34,6 @@ def rates(
     return {(stop, route, way): rate for stop, route, way, rate in rows[:, 2:].iter_rows()}
 
 
-@pytest.mark.slow
 def test_departures_in_the_window_count_each() -> None:
     # Trains leave Alpha at 07:00 and 07:10; at Gamma nobody boards.
     assert rates(SEVEN) == {("MA", "M1", "0"): 2.0, ("MB", "M1", "0"): 2.0}
@@ -41,14 +42,12 @@ def test_departures_in_the_window_count_each() -> None:
     assert rates(SEVEN, SUNDAY) == {}
 
 
-@pytest.mark.slow
 def test_trips_by_frequency_count_by_their_headway() -> None:
     spans = SPANS + "M1-0700,06:00:00,22:00:00,338,0\nM1-0710,06:00:00,22:00:00,600,1\n"
     found = rates(PEAK, frequencies=spans)
     assert found["MA", "M1", "0"] == pytest.approx(3600 / 338 + 6)
 
 
-@pytest.mark.slow
 def test_a_span_counts_for_the_part_of_the_window_in_which_it_passes() -> None:
     # Vehicles leave Alpha until 08:45, and pass Beta 2.5 minutes later.
     spans = SPANS + "M1-0700,06:00:00,08:45:00,600,0\nM1-0710,09:00:00,09:15:00,300,0\n"
@@ -57,7 +56,6 @@ def test_a_span_counts_for_the_part_of_the_window_in_which_it_passes() -> None:
     assert found["MB", "M1", "0"] == pytest.approx(3.25 + 2.5)
 
 
-@pytest.mark.slow
 def test_trips_of_the_evening_before_are_still_on_their_way() -> None:
     late = FILES["stop_times"].replace("24:02:00,24:02:00,BB", "31:30:00,31:30:00,BB")
     late = late.replace("24:04:00,24:04:00,BA", "31:40:00,31:40:00,BA")
@@ -68,13 +66,11 @@ def test_trips_of_the_evening_before_are_still_on_their_way() -> None:
     assert ("MA", "M1", "0") not in rates(SEVEN, "2026-11-21", frequencies=spans)
 
 
-@pytest.mark.slow
 def test_without_a_direction_the_next_stop_tells() -> None:
     trips = FILES["trips"].replace(",0,metro", ",,metro").replace("Gamma,1", "Gamma,")
     assert rates(SEVEN, trips=trips) == {("MA", "M1", "MB"): 2.0, ("MB", "M1", "MC"): 2.0}
 
 
-@pytest.mark.slow
 def test_who_may_not_board_has_no_departure() -> None:
     calls = BUS_CALLS.replace("\n", ",pickup_type\n")
     calls += (
@@ -85,7 +81,6 @@ def test_who_may_not_board_has_no_departure() -> None:
     assert rates(SEVEN, stop_times=calls, frequencies=spans) == {("BA", "10", "0"): 6.0}
 
 
-@pytest.mark.slow
 def test_the_clock_is_the_agencys() -> None:
     frames: dict[str, Any] = timetable(
         toy_feed(agency=FILES["agency"].replace("Asia/Almaty", "Europe/Paris")), tables=RATES_READ
@@ -95,7 +90,6 @@ def test_the_clock_is_the_agencys() -> None:
     assert rows.filter(pl.col("stop_id") == "MA").get_column("seven").to_list() == [2.0]
 
 
-@pytest.mark.slow
 def test_two_feeds_lie_side_by_side() -> None:
     frames: dict[str, Any] = timetable(toy_feed(), toy_feed(), tables=RATES_READ)
     told = [frames.pop(name) for name in ("frequencies", "feed_versions")]

@@ -403,7 +403,7 @@ def test_walks_in_newport(shared_data: Path) -> None:
 
 def _agrees(plain: Plain, walks: pl.DataFrame, here: Floats, there: Floats) -> None:
     """Walks from some of the places are those of plain Python, but for nearly equal links."""
-    origins, goals = np.arange(0, len(here), 200), np.arange(0, len(there), 10)
+    origins, goals = np.arange(0, len(here), 100), np.arange(0, len(there), 10)
     expected = {
         (int(origins[one]), int(goals[other])): length
         for (one, other), length in plain.walks(here[origins], there[goals], ACCESS_LIMIT_M).items()
@@ -411,7 +411,7 @@ def _agrees(plain: Plain, walks: pl.DataFrame, here: Floats, there: Floats) -> N
     found = {
         (one, other): length
         for one, other, length in walks.iter_rows()
-        if one % 200 == 0 and other % 10 == 0
+        if one % 100 == 0 and other % 10 == 0
     }
-    assert len(found) > 50
+    assert len(found) > 20
     assert found == {pair: pytest.approx(length, abs=0.1) for pair, length in expected.items()}
