@@ -22,7 +22,6 @@ CITY = """\
 id = "toy"
 name = "Toytown"
 time_zone = "Asia/Almaty"
-history_months = 2
 
 [sources.transit]
 kind = "gtfs"
