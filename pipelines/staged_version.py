@@ -127,7 +127,3 @@ def discard(writers: Iterable[TableWriter]) -> None:
     for writer in writers:
         writer.rows.discard()
         writer.refused.discard()
-
-
-def _refused(table: flow.Table) -> str:
-    return f"quarantine.{table.short_name}"

@@ -24,7 +24,6 @@ DATES = ("manufacture_date", "in_service_date", "retirement_date", "has_year_onl
 STATE = tuple(
     name for name in VehicleState.column_names() if name not in {*_OF_VERSION, *VEHICLE, *DATES}
 )
-_TELLING = ("source_id", "telling")
 _ABSENT = pl.lit(0, pl.UInt64)
 
 

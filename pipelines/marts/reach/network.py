@@ -16,7 +16,7 @@ import polars as pl
 
 from pipelines.marts.reach.mode_sets import ModeSet
 from pipelines.marts.reach.routing.feeds import FEED, Feeds
-from pipelines.marts.reach.routing.runs import service_days, start_runs
+from pipelines.marts.reach.routing.runs import start_runs
 from pipelines.marts.reach.routing.stations import Doors
 from pipelines.marts.reach.routing.timetable import Departures, Timetable, read_timetable
 from pipelines.night import Night
@@ -97,12 +97,7 @@ def departures_of(night: Night) -> Departures:
 
 def riding(feeds: Feeds, night: Night) -> Feeds:
     """The feeds with no trips but those that ride in the night's window, for several mode sets."""
-    departures = departures_of(night)
-    days = service_days(feeds, night.service_date, night.time_zone, departures.until_seconds)
-    near = feeds.service_dates.join(days, on=[*FEED, "service_date"], how="semi")
-    active = feeds.trips.join(near, on=[*FEED, "service_id"], how="semi")
-    feeds = replace(_with_trips(feeds, active), service_dates=near)
-    timetable = read_timetable(feeds, night.service_date, night.time_zone, departures)
+    timetable = read_timetable(feeds, night.service_date, night.time_zone, departures_of(night))
     rides = timetable.trips.join(_riding(timetable), on="trip", how="semi")
     return _with_trips(feeds, feeds.trips.join(rides, on=[*FEED, "trip_id"], how="semi"))
 
