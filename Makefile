@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # A machine may forbid bytecode; without it every start is seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help nightly test check airflow bench lint format types imports docs lock clean
+.PHONY: help nightly test check exhaustive airflow bench lint format types imports docs lock clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ test: $(VENV)/.dev ## Everything that CI runs.
 
 check: $(VENV)/.dev lint types imports ## Format, lint, types, imports and the fast tests.
 	@python -m pytest -q -n 2 -m "not slow and not airflow and not live" -p no:cacheprovider
+
+exhaustive: $(VENV)/.dev ## The long forms of tests of which `make test` runs a short one.
+	@python -m pytest -q -n 2 -m exhaustive -p no:cacheprovider
 
 airflow: $(VENV)/.runtime ## Start the real scheduler and UI on loopback.
 	@python scripts/airflow_server.py
