@@ -118,6 +118,7 @@ def run_night(key: str, terminal: TextIO) -> None:
         raise CannotRunError(str(error)) from None
     prepare_database()
     forget_old_clients()
+    share_client()
     dags = read_dags()
     progress = Progress(terminal, sum(count_tasks(dag) for dag in dags))
     listen(progress)
@@ -155,6 +156,25 @@ def forget_old_clients() -> None:
 
     bundle.versions = bundle.versions[:3]
     bundle.versions[-1].changes = ()
+
+
+def share_client() -> None:
+    """Have the tasks of a DAG share one client of Airflow's in-process API.
+
+    It makes one for each task, and with each reads the DAG from the database again.
+    """
+    from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
+
+    make: Any = InProcessTestSupervisor._api_client  # nothing public makes it
+    clients: dict[str, Any] = {}
+
+    def shared(dag: DAG | None = None) -> Any:
+        name = dag.dag_id if dag else ""
+        if name not in clients:
+            clients[name] = make(dag)
+        return clients[name]
+
+    InProcessTestSupervisor._api_client = staticmethod(shared)  # type: ignore[method-assign]  # as above
 
 
 def read_dags() -> list[DAG]:
