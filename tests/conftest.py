@@ -31,9 +31,9 @@ def shared_data() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that two workers end together: live servers, Airflow, whole nights.
+    """The longest first, so that two workers end together: live servers, Airflow, long files.
 
-    Those run without coverage, which takes half as long again.
+    Long files run without coverage, which takes half as long again.
     """
 
     def place(item: pytest.Item) -> int:

@@ -87,7 +87,7 @@ class Selection:
 class Lake:
     """An open lake. Use `open_lake`.
 
-    Reads see one snapshot until the next write: that of the first of them.
+    `read` and `query` see one snapshot until the next write: that of the first of them.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -164,7 +164,17 @@ class Lake:
         connection.execute(f"ATTACH ':memory:' AS {name}")
         try:
             connection.execute(f"USE {name}")
-            connection.execute("BEGIN")
+            self._show(connection, selections)
+            yield connection
+        finally:
+            connection.execute("USE memory")
+            connection.execute(f"DETACH {name}")
+            connection.close()
+
+    def _show(self, connection: duckdb.DuckDBPyConnection, selections: Sequence[Selection]) -> None:
+        """Make the tables and views of `views`, all from one snapshot."""
+        connection.begin()
+        try:
             for item in selections:
                 schema, _, short = item.table.partition(".")
                 kind = "TABLE" if item.row_count <= COPIED_ROWS else "VIEW"
@@ -173,12 +183,10 @@ class Lake:
                     f"CREATE {kind} {quoted(schema)}.{quoted(short)} AS "
                     + self._select(item.table, item.contract, item.keys)
                 )
-            connection.execute("COMMIT")
-            yield connection
-        finally:
-            connection.execute("USE memory")
-            connection.execute(f"DETACH {name}")
-            connection.close()
+        except duckdb.Error:
+            connection.rollback()  # else nothing more could be asked of the connection
+            raise
+        connection.commit()
 
     def _select(
         self, table: str, contract: type[dy.Schema], keys: Sequence[Mapping[str, object]]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 from datetime import date
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import dataframely as dy
+import duckdb
 import polars as pl
 import pytest
 
@@ -226,6 +228,57 @@ def test_views_show_the_selected_partitions_alone(tmp_path: Path, rows: int) -> 
             assert connection.sql("SELECT * FROM staging.never_written").fetchall() == []
             types = connection.sql("SELECT * FROM staging.never_written").types
             assert [str(one) for one in types] == ["VARCHAR", "VARCHAR", "BIGINT", "BLOB"]
+
+
+@pytest.mark.slow
+def test_a_view_that_cannot_be_made_says_why_and_leaves_the_lake_usable(tmp_path: Path) -> None:
+    wrong = Selection("staging.numbers", Numbers, [{"no_column": "v1"}], 1)
+    with open_lake(settings_in(tmp_path)) as lake:
+        put(lake, "v1", 1)
+        with pytest.raises(duckdb.BinderException, match="no_column"), lake.views([wrong]):
+            pass
+        assert stand(lake).row_count == 1
+
+
+@pytest.mark.slow
+def test_reads_see_one_snapshot_until_the_next_write(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with open_lake(settings) as lake, open_lake(settings) as other:
+        put(lake, "v1", 1)
+        assert stand(lake).row_count == 1
+        put(other, "v1", 1, 2)
+        assert stand(lake).row_count == 1
+        put(lake, "v2", 3)
+        assert stand(lake).row_count == 2
+        with pytest.raises(duckdb.BinderException):
+            lake.query("SELECT no_column")
+        assert stand(lake).row_count == 2
+
+
+def _read_and_wait(folder: str, has_read: Event, may_end: Event) -> None:
+    with open_lake(settings_in(Path(folder))) as lake:
+        stand(lake)
+        has_read.set()
+        may_end.wait(60)
+
+
+@pytest.mark.slow
+def test_who_reads_holds_up_nobody_who_writes(tmp_path: Path) -> None:
+    with open_lake(settings_in(tmp_path)) as lake:
+        put(lake, "v1", 1)
+        context = multiprocessing.get_context("spawn")
+        has_read, may_end = context.Event(), context.Event()
+        arguments = (str(tmp_path), has_read, may_end)
+        reader = context.Process(target=_read_and_wait, args=arguments)
+        reader.start()
+        try:
+            assert has_read.wait(60)
+            put(lake, "v1", 1, 2)  # a lake that stays locked is an error
+        finally:
+            may_end.set()
+            reader.join()
+        assert reader.exitcode == 0
+        assert stand(lake).row_count == 2
 
 
 def test_selection_is_safe_with_hostile_names() -> None:
