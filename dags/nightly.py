@@ -145,6 +145,12 @@ def build(table: str) -> Report:
 
 
 @task(multiple_outputs=False, pool=WRITER_POOL)
+def build_days(table: str, place: int) -> Report:
+    """Make one mart that has a partition for each day of passages: one share of the days."""
+    return perform(run.build, table, share=(place, SCHEDULE.day_tasks))
+
+
+@task(multiple_outputs=False, pool=WRITER_POOL)
 def audit() -> Report:
     """Check every table; a failed critical check ends the night here."""
     return perform(run.audit)
@@ -171,6 +177,14 @@ def close() -> Report:
     this = get_current_context()["ti"]
     states = this.get_task_states(this.dag_id, task_ids=["publish"], run_ids=[this.run_id])
     return perform(run.close, published=states[this.run_id]["publish"] == "success")
+
+
+def made_by(mart: flow.Table) -> Any:
+    """The task that makes a mart; the days of passages are shared by as many as the city says."""
+    if mart.of_passages and SCHEDULE.day_tasks > 1:
+        days = build_days.override(task_id=mart.short_name).partial(table=mart.name)
+        return days.expand(place=list(range(SCHEDULE.day_tasks)))
+    return build.override(task_id=mart.short_name)(mart.name)
 
 
 @dag(
@@ -208,7 +222,7 @@ def nightly() -> None:
     marts: dict[str, Any] = {}
     with TaskGroup("build_marts"):
         for mart in map(flow.table, SCHEDULE.marts):
-            marts[mart.name] = build.override(task_id=mart.short_name)(mart.name)
+            marts[mart.name] = made_by(mart)
             reads = [loads[group] for group in flow.groups_read(mart.name) if group in loads]
             reads += [marts[name] for name in flow.marts_read(mart.name)]
             (reads or [waited]) >> marts[mart.name]

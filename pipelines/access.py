@@ -1,4 +1,4 @@
-"""How a source may be reached: the headers, secrets and bucket that a city file names.
+"""How a source may be reached and kept: headers, secrets, bucket, and plates to be hashed.
 
 A secret is written ``{secret:name}`` where it belongs and never stands in the city file itself.
 Left out: where secrets come from (`settings.load_secrets`) and where they are put
@@ -75,4 +75,22 @@ class S3Access(BaseModel):
             raise ValueError("access_key_id and secret_access_key belong together")
         if self.secret_access_key and not SECRET.fullmatch(self.secret_access_key):
             raise ValueError("secret_access_key must name a secret: write {secret:name}")
+        return self
+
+
+class ClearPlates(BaseModel):
+    """`[sources.<name>.plates]`: the column that holds plates in clear, and the key to hash them.
+
+    The column is named as it is after `columns` of the source.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    column: str = Field(min_length=1)
+    key: Template
+
+    @model_validator(mode="after")
+    def _key_is_a_secret(self) -> ClearPlates:
+        if not SECRET.fullmatch(self.key):
+            raise ValueError("key must name a secret: write {secret:name}")
         return self

@@ -80,12 +80,17 @@ class NightTables:
         return sum(rows for name, _, _, rows in self.contents if name == table)
 
     def missing(self) -> list[str]:
-        """Figures of the service date that no step has made."""
-        here = key_text(date_key(self.service_date))
-        return [
-            t.name
+        """Figures of the service date, and counts of passages, that no step has made."""
+        here = [date_key(self.service_date)]
+        wanted = {
+            t.name: self.keys[t.name] if t.of_passages else here
             for t in flow.marts(self.city.city.marts)
-            if t.by == "service_date" and here not in self.stands[t.name]
+            if t.by == "service_date"
+        }
+        return [
+            name
+            for name, keys in wanted.items()
+            if any(key_text(key) not in self.stands[name] for key in keys)
         ]
 
 

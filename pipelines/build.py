@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -16,11 +16,13 @@ from pipelines import flow
 from pipelines.contracts import load_contract
 from pipelines.errors import ContractError
 from pipelines.fingerprint import ROOT, code_hash, digest
+from pipelines.forgetting import forgotten_versions
 from pipelines.night import Night, weakest_mark
 from pipelines.settings import City
 from pipelines.staging.gtfs.governing import with_assumed_services
 from pipelines.warehouse.compared import TONIGHT, compared_dates, compared_nights
 from pipelines.warehouse.lake import Lake, Partition
+from pipelines.warehouse.passage_days import DayRows, beside, personal_reads, told_days
 from pipelines.warehouse.registers import register_versions
 from pipelines.warehouse.sql_maker import run_sql_mart
 from pipelines.warehouse.state import (
@@ -31,6 +33,7 @@ from pipelines.warehouse.state import (
     key_text,
     stands,
     version_key,
+    version_keys,
     written,
 )
 from pipelines.warehouse.versions import (
@@ -46,7 +49,9 @@ if TYPE_CHECKING:
 
 Key = dict[str, object]
 SERVICE_DATES = "staging.service_dates"
+PASSAGES = "staging.passages"
 INPUTS_ID = "inputs_id"
+PARTITIONS_A_COMMIT = 60  # a year of days counted at once is not lost when the run is killed
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class Build:
     table: flow.Table
     service_date: date
     policy: Policy | None = None  # for a maker that takes it
+    share: tuple[int, int] = (0, 1)  # the days of passages are shared by tasks: which of how many
 
     def run(self) -> Built:
         """Make every partition that the night needs and that has changed.
@@ -77,25 +83,50 @@ class Build:
         computed = 0
         rows = 0
         for key in self._keys():
-            input_hash = self._input_hash(key)
             stand = before.get(key_text(key))
-            if stand is None or stand.input_hash != input_hash:
-                is_new = stand is None
-                made = self._make(key)
+            if stand is None or not self._stays(key, stand):
                 new, stand = written(
                     self.lake,
                     self.table,
                     key,
                     self._contract,
-                    made,
-                    input_hash=input_hash,
-                    is_new=is_new,
+                    self._make(key),
+                    input_hash=self._input_hash(key),
+                    is_new=stand is None,
                 )
                 partitions.extend(new)
                 computed += 1
+            if len(partitions) > PARTITIONS_A_COMMIT:
+                self.lake.write(partitions)
+                partitions = []
             rows += stand.row_count
         self.lake.write(partitions)
         return Built(computed, rows)
+
+    def _stays(self, key: Key, stand: Stand) -> bool:
+        """Whether a partition is what would be made again, or can't be made again."""
+        return stand.input_hash == self._input_hash(key) or self._is_forgotten(key)
+
+    def _is_forgotten(self, key: Key) -> bool:
+        """Whether passages are deleted that a partition was made from."""
+        if not self.table.of_passages or not self._forgotten:
+            return False
+        days = beside(self._day(key))
+        keys = (key for rows in self._day_rows.values() for key in rows.keys(days))
+        return any((key["source_id"], key["version_id"]) in self._forgotten for key in keys)
+
+    @cached_property
+    def _forgotten(self) -> frozenset[tuple[str, str]]:
+        return forgotten_versions(self.lake)
+
+    @cached_property
+    def _day_rows(self) -> dict[str, DayRows]:
+        """The tables of single vehicles that are read, a few days at a time."""
+        zone = self.city.city.time_zone
+        return {
+            read.name: DayRows(self.lake, read, told_days(self.lake, read, self._sources), zone)
+            for read in personal_reads(self.table)
+        }
 
     @cached_property
     def _contract(self) -> type[dy.Schema]:
@@ -119,26 +150,38 @@ class Build:
         if self.table.by == "version" and FEEDS in flow.kinds_under(self.table.name):
             pairs = self._changes.select("source_id", "before_version_id").rows()
             keys.extend(key for pair in pairs if (key := version_key(*pair)) not in keys)
-        return keys
+        place, count = self.share
+        return keys[len(keys) * place // count : len(keys) * (place + 1) // count]
 
     def _input_keys(self, read: flow.Table, key: Key) -> list[Key]:
         if read.by == "inputs":
             return [key] if self.table.by == "inputs" else inputs_keys(self.lake, read, _day(key))
         if read.by == "service_date":
-            return [date_key(self._day(key))]
+            return self._date_keys(read, self._day(key))
         if read.by == "source":
             return source_keys(self._sources, flow.kinds_under(read.name))
         if self.table.by == "version":
             return [key]
+        return self._input_versions(read, key)
+
+    def _input_versions(self, read: flow.Table, key: Key) -> list[Key]:
+        """The versions that a partition of a day is made from."""
+        if self.table.of_passages and read.personal:
+            return self._day_rows[read.name].keys(beside(self._day(key)))
         if self.table.asks:
             own = key.get("source_id")
             return [one for one in self._asked_keys if own in (None, one["source_id"])]
         return version_keys(self._governing(key), flow.kinds_under(read.name))
 
+    def _date_keys(self, read: flow.Table, day: date) -> list[Key]:
+        if read.of_passages:
+            return partition_keys(self.lake, read, self.city, day, self._sources)
+        return [date_key(day)]
+
     def _governing(self, key: Key) -> list[Governing]:
         """What governs the day of a partition, as known on the night."""
         day = self._day(key)
-        if day == self.service_date:
+        if day == self.service_date or self.table.of_passages:
             return self._sources
         return governing_a_day(self._sources, self._days_governed, day)
 
@@ -248,7 +291,27 @@ class Build:
 
     def _parameters(self) -> dict[str, object]:
         """What the maker is told of the city beside the night."""
-        return {"policy": self.policy} if self.table.takes_policy else {}
+        known: dict[str, Callable[[], object]] = {
+            "policy": lambda: self.policy,
+            "events": lambda: self.city.dated_events,
+            "marks": self._marks,
+            "forgotten_days": lambda: self._days_not_kept,
+        }
+        return {name: known[name]() for name in self.table.takes}
+
+    def _marks(self) -> dict[str, str]:
+        """The marks of the sources that the table stands on."""
+        kinds = flow.kinds_under(self.table.name)
+        sources = self.city.sources.items()
+        return {name: source.mark for name, source in sources if source.kind in kinds}
+
+    @cached_property
+    def _days_not_kept(self) -> tuple[date, ...]:
+        """The local days of which the city no longer keeps the passages once the night is over."""
+        told = told_days(self.lake, flow.table(PASSAGES), self._sources)
+        first = pl.col("passed_date").min().over("source_id", "version_id")
+        old = told.filter(first < self.city.first_kept_date(self.service_date))
+        return tuple(old.get_column("passed_date").unique().sort())
 
     def _night(self, key: Key) -> Night:
         """What the maker is told of the night; a figure on assumed service is a modelled one."""
@@ -287,6 +350,8 @@ class Build:
     def _frame(self, name: str, key: Key) -> pl.DataFrame:
         """The rows of a table that a partition is made from; read once for all that need them."""
         read = flow.table(name)
+        if self.table.of_passages and read.personal:
+            return self._day_rows[name].near(self._day(key))
         keys = self._input_keys(read, key)
         known = [k for k in keys if key_text(k) in self._stands[name]]
         cache_key = (name, tuple(key_text(k) for k in known))
@@ -328,7 +393,7 @@ def partition_keys(
     """The partitions of a table that a night stands on: for each version, source, inputs, or day.
 
     `sources` govern the night. The days are the service date and, for a table with history, the
-    city's reference days before it.
+    city's reference days before it; for one of passages, all up to it on which vehicles were read.
     """
     if table.by == "inputs":
         return inputs_keys(lake, table, service_date)
@@ -336,6 +401,9 @@ def partition_keys(
         return version_keys(sources, flow.kinds_under(table.name))
     if table.by == "source":
         return source_keys(sources, flow.kinds_under(table.name))
+    if table.of_passages:
+        days_read = told_days(lake, personal_reads(table)[0], sources).get_column("passed_date")
+        return [date_key(day) for day in days_read.unique().sort() if day <= service_date]
     days = [service_date, *(city.reference_days(service_date) if table.history else ())]
     return [date_key(day) for day in days]
 
@@ -346,12 +414,6 @@ def inputs_keys(lake: Lake, table: flow.Table, service_date: date) -> list[Key]:
     rows = lake.read_partitions(names.name, load_contract(names), [date_key(service_date)])
     ids = rows.get_column(INPUTS_ID).drop_nulls().unique().sort()
     return [{INPUTS_ID: inputs_id} for inputs_id in ids]
-
-
-def version_keys(sources: Iterable[Governing], kinds: frozenset[str]) -> list[Key]:
-    """The partitions of the versions that govern, for some kinds of source, in a stable order."""
-    pairs = {(s.source_id, s.version_id) for s in sources if s.version_id and s.kind in kinds}
-    return [version_key(*pair) for pair in sorted(pairs)]
 
 
 def source_keys(sources: Iterable[Governing], kinds: frozenset[str]) -> list[Key]:

@@ -18,8 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.access import secret_names, secret_variable
 from pipelines.errors import QalaError
-from pipelines.settings import Settings, load_city
+from pipelines.settings import Settings, load_city, load_secrets
 
 LEAST_FREE_GIGABYTES = 5.0  # a sample night leaves about 0.5 GB, a year of nights some GB
 
@@ -132,6 +133,23 @@ def look_at_policy(settings: Settings) -> Iterator[Finding]:
         yield Finding("policy", sentence, "Renew it with a reason, or remove it.")
 
 
+def look_at_secrets(settings: Settings) -> Iterator[Finding]:
+    """Secrets."""
+    from pipelines.sources.traffic.hashing import check_key
+
+    sources = load_city(settings.city_file).sources.values()
+    wanted = sorted({name for source in sources for name in source.secret_names})
+    found = load_secrets(wanted, {})
+    for name in wanted:
+        here = f"in {secret_variable(name)}"
+        elsewhere = f"not {here}: an Airflow connection {name!r} must hold it"
+        yield Finding(f"secret {name}", here if name in found else elsewhere)
+    for source in sources:
+        for name in secret_names(source.plates.key) if source.plates else []:
+            if name in found:
+                check_key(found[name], name)
+
+
 def look_at_quarantine(settings: Settings) -> Iterator[Finding]:
     """Quarantined feeds."""
     from pipelines.release import waiting
@@ -189,6 +207,7 @@ LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     look_at_disk,
     look_at_city,
     look_at_policy,
+    look_at_secrets,
     look_at_airflow,
     look_at_lake,
     look_at_quarantine,

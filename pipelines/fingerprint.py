@@ -12,7 +12,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
 _LIBRARIES = (
-    *("polars", "duckdb", "shapely", "numpy", "scipy", "numba"),
+    *("polars", "duckdb", "shapely", "numpy", "scipy", "numba", "statsmodels"),
     *("protobuf", "gtfs-realtime-bindings", "osmium"),
 )
 

@@ -24,13 +24,26 @@ class SourceKind:
     """A kind of source: its parser (bytes to raw frames) and the DAG's task group it belongs to.
 
     A kind that `is_screened` may bring personal data: its parser sees each object before a byte
-    of it is landed, and what it refuses is never stored.
+    of it is landed, and what it refuses is never stored. `hash_plates` makes what is landed where
+    the city file says that the plates of a source are in clear. Of a kind that `is_cumulative` each
+    object is a piece of one long series: it counts on when upstream no longer lists it.
     """
 
     name: str
     group: Literal["gtfs", "fleet", "traffic", "reference", "realtime"]
     parse: str  # dotted path of parse_<kind>(payload, source) -> {raw frame name: frame}
     is_screened: bool = False
+    hash_plates: str = ""  # dotted path of hash_<kind>(payload, source, column, key) -> bytes
+    is_cumulative: bool = False
+
+
+@dataclass(frozen=True)
+class Personal:
+    """What is said of a table of single vehicles: the column that dates its rows, and the table of
+    the same source, with the column passed_date, that tells of which local days a version is."""
+
+    instant: str
+    days: str
 
 
 @dataclass(frozen=True)
@@ -40,15 +53,20 @@ class Table:
     `source` is the kind whose versions fill a staging table. `reads` are the tables that a mart's
     maker takes, each as the keyword argument after the dot. A table `by` version has one partition
     for each version of a source, made once; one by service_date has one for each night. `history`
-    also fills the reference days of the months before, so that a year ago can be compared. An
+    also fills the reference days of the months before, so that a year ago can be compared; one that
+    is `of_passages` has one partition for each local day up to it on which vehicles were read, made
+    from the readings of that day and of those beside it, and again when these have changed. An
     `extract` goes to the ministry as files; marts (but those that are `lake_only`, since they would
     make the file too large) and what is `published` go to the analysts.
     A staging load fails when more than `max_quarantine_share` of its rows are refused. A table
     that is made `in_parts` may be larger than memory: its maker takes what the parser's `parts()`
     gives, part after part in key order; the others of its source are made when all have passed.
-    A maker that `takes_policy` is told the city's policy too. A table by source has one partition
-    for each source, made again when the source has another version. One of a night may be told of
-    its `past`: the tables of which it takes the partitions of all nights before, as past_<name>.
+    A table that is `personal` holds rows of single vehicles: never published, and deleted after the
+    city's retention period (`warehouse.forgetting`).
+    A maker is told what it `takes` of the city too: its policy, its events, its sources' marks. A
+    table by source has one partition for each source, made again when the source has another
+    version. One of a night may be told of its `past`: the tables of which it takes the partitions
+    of all nights before, as past_<name>.
 
     A mart takes of each feed the version that governs the day. One that `asks` for fetched_versions
     takes all that were ever fetched, one that asks for version_changes the two versions of each
@@ -68,7 +86,9 @@ class Table:
     history: bool = False
     max_quarantine_share: float = 0.01
     in_parts: bool = False
-    takes_policy: bool = False
+    of_passages: bool = False
+    personal: Personal | None = None
+    takes: tuple[Literal["policy", "events", "marks", "forgotten_days"], ...] = ()
     asks: Literal[
         "", "fetched_versions", "version_changes", "register_versions", "compared_nights"
     ] = ""
@@ -106,15 +126,38 @@ class Table:
 
 
 _TRAFFIC_PARSE = "pipelines.sources.traffic.parse"
+_PASSAGES_PARSE = "pipelines.sources.traffic.passages"
 _REALTIME_PARSE = "pipelines.sources.realtime.parse"
 
 SOURCE_KINDS = (
     SourceKind("gtfs", "gtfs", "pipelines.sources.gtfs.parse:parse_gtfs"),
     SourceKind("fleet", "fleet", "pipelines.sources.fleet.parse:parse_fleet"),
     SourceKind("count_stations", "traffic", f"{_TRAFFIC_PARSE}:parse_count_stations"),
-    SourceKind("traffic_counts", "traffic", f"{_TRAFFIC_PARSE}:parse_traffic_counts"),
-    SourceKind("passages", "traffic", f"{_TRAFFIC_PARSE}:parse_passages", is_screened=True),
-    SourceKind("read_audits", "traffic", f"{_TRAFFIC_PARSE}:parse_read_audits"),
+    SourceKind(
+        "traffic_counts",
+        "traffic",
+        f"{_TRAFFIC_PARSE}:parse_traffic_counts",
+        is_cumulative=True,
+    ),
+    SourceKind(
+        "passages",
+        "traffic",
+        f"{_PASSAGES_PARSE}:parse_passages",
+        is_screened=True,
+        hash_plates=f"{_PASSAGES_PARSE}:hash_passages",
+        is_cumulative=True,
+    ),
+    SourceKind(
+        "toll_transactions",
+        "traffic",
+        f"{_PASSAGES_PARSE}:parse_toll_transactions",
+        is_screened=True,
+        hash_plates=f"{_PASSAGES_PARSE}:hash_toll_transactions",
+        is_cumulative=True,
+    ),
+    SourceKind(
+        "read_audits", "traffic", f"{_PASSAGES_PARSE}:parse_read_audits", is_cumulative=True
+    ),
     SourceKind("population", "reference", "pipelines.sources.population.parse:parse_population"),
     SourceKind("districts", "reference", "pipelines.sources.districts.parse:parse_districts"),
     SourceKind("streets", "reference", "pipelines.sources.streets.parse:parse_streets"),
@@ -128,6 +171,11 @@ SOURCE_KINDS = (
     ),
     SourceKind("commitments", "reference", "pipelines.sources.commitments.parse:parse_commitments"),
     SourceKind("works", "reference", "pipelines.sources.works.parse:parse_works"),
+    SourceKind(
+        "published_levels",
+        "reference",
+        "pipelines.sources.traffic.published:parse_published_levels",
+    ),
     # A group of their own: no mart waits for a feed that is silent.
     SourceKind("vehicle_positions", "realtime", f"{_REALTIME_PARSE}:parse_vehicle_positions"),
     SourceKind("trip_updates", "realtime", f"{_REALTIME_PARSE}:parse_trip_updates"),
@@ -135,6 +183,7 @@ SOURCE_KINDS = (
 
 _GTFS = "pipelines.staging.gtfs"
 _TRAFFIC = "pipelines.staging.traffic"
+_PASSAGES = "pipelines.staging.passages"
 _REALTIME = "pipelines.staging.realtime"
 _SERVICE = ("staging.service_dates", "staging.trips", "staging.stop_times")
 _PEOPLE = ("staging.population_cells", "staging.districts")
@@ -150,6 +199,13 @@ _NETWORK = (
     "staging.pathways",
     "staging.population_cells",
     *_STREETS,
+)
+_THROUGH = (
+    "marts.matched_trips",
+    "marts.toll_audits",
+    "staging.passage_days",
+    "staging.count_stations",
+    "staging.read_audits",
 )
 _TWO_VERSIONS = (
     "staging.agency",
@@ -197,8 +253,24 @@ TABLES = (
     Table("staging.fleet_snapshots", source="fleet_snapshots", by="version", published=True),
     Table("staging.count_stations", _TRAFFIC, source="count_stations", by="version"),
     Table("staging.count_station_hours", _TRAFFIC, source="traffic_counts", by="version"),
-    Table("staging.passages", _TRAFFIC, source="passages", by="version"),
-    Table("staging.read_audits", _TRAFFIC, source="read_audits", by="version"),
+    Table("staging.count_station_days", source="traffic_counts", by="version"),
+    Table(
+        "staging.passages",
+        _PASSAGES,
+        source="passages",
+        by="version",
+        personal=Personal("passed_at", "staging.passage_days"),
+    ),
+    Table("staging.passage_days", _PASSAGES, source="passages", by="version"),
+    Table(
+        "staging.toll_transactions",
+        _PASSAGES,
+        source="toll_transactions",
+        by="version",
+        personal=Personal("paid_at", "staging.toll_days"),
+    ),
+    Table("staging.toll_days", _PASSAGES, source="toll_transactions", by="version"),
+    Table("staging.read_audits", _PASSAGES, source="read_audits", by="version"),
     # Staging: reference.
     Table(
         "staging.population_cells",
@@ -231,6 +303,7 @@ TABLES = (
         by="version",
     ),
     Table("staging.street_works", "pipelines.staging.street_works", source="works", by="version"),
+    Table("staging.published_levels", source="published_levels", by="version", published=True),
     # Staging: GTFS-Realtime, one partition per capture. A capture may hold a dozen vehicles, so
     # that one without a fix is a large share of it.
     Table(
@@ -282,7 +355,7 @@ TABLES = (
     Table("marts.feed_changes", reads=_TWO_VERSIONS, asks="version_changes"),
     Table("marts.feed_change_rows", reads=_TWO_VERSIONS, asks="version_changes"),
     # Marts: figures, one partition per service date.
-    Table("marts.feed_quality", reads=("staging.feed_notices",), takes_policy=True),
+    Table("marts.feed_quality", reads=("staging.feed_notices",), takes=("policy",)),
     Table("marts.route_stats", reads=("marts.trip_stats", "staging.service_dates"), extract=True),
     Table(
         "marts.stop_stats", reads=(*_SERVICE, "staging.stops", "staging.frequencies"), extract=True
@@ -418,9 +491,70 @@ TABLES = (
         extract=True,
     ),
     Table("marts.main_streets", reads=("staging.street_works",), extract=True),
+    # Through traffic: counted once for each local day, all else from the counts.
     Table(
-        "marts.ring_road_diversion",
-        reads=("staging.count_stations", "staging.passages", "staging.read_audits"),
+        "marts.matched_trips",
+        reads=("staging.count_stations", "staging.passages"),
+        of_passages=True,
+        lake_only=True,
+    ),
+    Table(
+        "marts.toll_audits",
+        reads=("staging.toll_transactions", "staging.passages"),
+        of_passages=True,
+        lake_only=True,
+    ),
+    Table(
+        "marts.sensor_health",
+        reads=(
+            "staging.count_stations",
+            "staging.count_station_days",
+            "staging.passage_days",
+            "marts.matched_trips",
+        ),
+        takes=("events",),
+    ),
+    Table(
+        "marts.station_aadt",
+        reads=("staging.count_stations", "staging.count_station_days", "marts.sensor_health"),
+        extract=True,
+    ),
+    Table(
+        "marts.station_factors",
+        reads=("staging.count_stations", "staging.count_station_days", "marts.station_aadt"),
+    ),
+    Table("marts.through_trips", reads=_THROUGH, extract=True),
+    Table("marts.ring_road_diversion", reads=_THROUGH, takes=("forgotten_days",), extract=True),
+    Table(
+        "marts.ring_road_moved",
+        reads=(
+            "marts.ring_road_diversion",
+            "marts.through_trips",
+            "marts.matched_trips",
+            "staging.count_stations",
+        ),
+        extract=True,
+    ),
+    Table(
+        "marts.ring_road_restatements",
+        reads=("marts.ring_road_diversion",),
+        past=("marts.ring_road_diversion",),
+        extract=True,
+    ),
+    Table(
+        "marts.ring_road_effect",
+        reads=("staging.count_stations", "staging.count_station_days", "marts.sensor_health"),
+        takes=("events",),
+        extract=True,
+    ),
+    Table(
+        "marts.ring_road_levels",
+        reads=(
+            "staging.published_levels",
+            "staging.count_stations",
+            "staging.count_station_days",
+        ),
+        takes=("marks",),
         extract=True,
     ),
     Table(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -16,6 +17,8 @@ import polars as pl
 from pipelines import flow, release
 from pipelines.errors import ContractError, QuarantinedFeedError, SourceError, sample_text
 from pipelines.fingerprint import code_hash, digest
+from pipelines.forgetting import forgotten_versions
+from pipelines.landable import describe_version, gate_of
 from pipelines.night import SourceVersion
 from pipelines.policy import load_policy
 from pipelines.settings import City, Settings, Source
@@ -64,28 +67,23 @@ def fetch(
     service_date: date,
     known: Mapping[str, Known],
     *,
+    forgotten: frozenset[str] = frozenset(),
     connections: Mapping[str, str],
     failed_try: Callable[[Fetched], None],
 ) -> list[Fetched]:
-    """Fetch a source's objects into landing; those of a screened kind are looked at first.
+    """Fetch a source's objects into landing; each passes the gate of its source.
 
-    `connections` are secrets that the caller has found, by name; `failed_try` is told of every try
-    that failed and was followed by another.
+    What is `forgotten`, by its hash, is not landed again. `connections` are secrets that the caller
+    has found, by name; `failed_try` is told of every try that failed and was followed by another.
     """
     source = city.sources[source_id]
-    kind = flow.source_kind(source.kind)
-
-    def screen(object_name: str, payload: bytes) -> None:
-        version = describe_version(city, source_id, object_name, version_id="")
-        flow.load_function(kind.parse)(payload, version)
-
     return fetch_source(
         source,
         settings.city_file.parent,
         service_date,
         known,
-        Landing(settings.landing),
-        screen=screen if kind.is_screened else None,
+        Landing(settings.landing, forgotten),
+        open_gate=gate_of(city, source_id),
         connections=connections,
         failed_try=failed_try,
     )
@@ -110,22 +108,6 @@ def attempt_rows(
     return Added("ops.fetch_attempts", ops.FetchAttempts, pl.DataFrame(rows, schema=schema))
 
 
-def describe_version(
-    city: City, source_id: str, object_name: str, version_id: str
-) -> SourceVersion:
-    """What the city file tells parsers and stagers of one object of a source."""
-    source = city.sources[source_id]
-    return SourceVersion(
-        source_id=source_id,
-        version_id=version_id,
-        object_name=object_name,
-        format=source.format,
-        time_zone=source.time_zone or city.city.time_zone,
-        columns=source.columns,
-        terms=source.terms,
-    )
-
-
 @dataclass
 class Load:
     """The load of one source for one night, as it goes."""
@@ -143,6 +125,10 @@ class Load:
     _waiting_rows: int = 0
     _stands: dict[str, dict[str, Stand]] = field(default_factory=dict)
 
+    @cached_property
+    def _forgotten(self) -> frozenset[tuple[str, str]]:
+        return forgotten_versions(self.lake)
+
     @property
     def source(self) -> Source:
         """The source's part of the city file."""
@@ -159,6 +145,9 @@ class Load:
             self.objects = [
                 replace(item, is_stale=True, reason=reason) for item in before.values()
             ] or [self._missing("", reason)]
+        elif flow.source_kind(self.source.kind).is_cumulative:
+            listed = {attempt.object_name for attempt in attempts}
+            self.objects += [item for name, item in before.items() if name not in listed]
         if self.source.kind == FEEDS:
             staged = [one.rows for one in self._waiting if one.table == FEED_VERSIONS]
             self.objects = governed(self.lake, self.service_date, self.objects, staged)
@@ -221,7 +210,7 @@ class Load:
         )
 
     def _stage(self, attempt: Fetched) -> None:
-        """Parse and sift one version into every staging table that lacks it.
+        """Parse and sift one version into every staging table that lacks it, if it isn't forgotten.
 
         Raises `QuarantinedFeedError` for a feed version that is held back: its notices are kept.
         """
@@ -229,6 +218,8 @@ class Load:
             self.city, self.source_id, attempt.object_name, attempt.version_id
         )
         key = version_key(self.source_id, attempt.version_id)
+        if (self.source_id, attempt.version_id) in self._forgotten:
+            return
         is_released = self._is_released(attempt.version_id, key)
         parser = flow.source_kind(self.source.kind).parse
         wanted: list[tuple[flow.Table, str]] = []

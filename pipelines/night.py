@@ -52,6 +52,17 @@ class Night:
 
 
 @dataclass(frozen=True)
+class Event:
+    """Something that changes traffic from `first_date` on, and lasts from `settled_date` on."""
+
+    event_id: str
+    first_date: date
+    settled_date: date
+    event_name: str | None = None
+    source_address: str | None = None
+
+
+@dataclass(frozen=True)
 class SourceVersion:
     """One object of one source, as its parser and stagers see it.
 

@@ -38,6 +38,7 @@ class Schedule:
     owner: str
     tags: tuple[str, ...]
     sources: Mapping[str, tuple[str, ...]]  # by group, in the city file's order; none is empty
+    day_tasks: int
     marts: tuple[str, ...]  # tables' names, in an order in which each comes after what it reads
 
 
@@ -54,6 +55,7 @@ def schedule() -> Schedule:
         owner=city.schedule.owner,
         tags=city.schedule.tags,
         sources=_sources_by_group(city),
+        day_tasks=city.schedule.day_tasks,
         marts=tuple(mart.name for mart in flow.marts(city.city.marts)),
     )
 
@@ -98,6 +100,7 @@ def fetch(
     caller has found, by name; the others are looked for in the environment.
     """
     from pipelines import ingest
+    from pipelines.forgetting import forgotten_hashes
     from pipelines.sources.fetch import Fetched
     from pipelines.warehouse.lake import open_lake
 
@@ -105,9 +108,17 @@ def fetch(
     settings, city, day = _night(key)
     with open_lake(settings, run_id=run_id) as lake:
         known = ingest.known_objects(lake, source_id)
+        forgotten = forgotten_hashes(lake, source_id)
     tries: list[Fetched] = []
     attempts = ingest.fetch(
-        settings, city, source_id, day, known, connections=secrets or {}, failed_try=tries.append
+        settings,
+        city,
+        source_id,
+        day,
+        known,
+        forgotten=forgotten,
+        connections=secrets or {},
+        failed_try=tries.append,
     )
     failed = [attempt for attempt in attempts if attempt.outcome == "failed"]
     passing = [attempt for attempt in failed if attempt.is_transient]
@@ -158,8 +169,11 @@ def load(source_id: str, report: Report, key: str, run_id: str) -> Report:
     return _step(step, key, run_id, work, before=report)
 
 
-def build(table: str, key: str, run_id: str) -> Report:
-    """Make one mart for one night, where its inputs or code have changed."""
+def build(table: str, key: str, run_id: str, *, share: tuple[int, int] = (0, 1)) -> Report:
+    """Make one mart for one night, where its inputs or code have changed.
+
+    The days of passages may be shared by tasks: `share` says which of how many this one is.
+    """
     from pipelines.build import Build
     from pipelines.fingerprint import code_hash
     from pipelines.settings import keep_compiled_code
@@ -167,14 +181,16 @@ def build(table: str, key: str, run_id: str) -> Report:
     settings, city, day = _night(key)
     if flow.table(table).by == "inputs":
         keep_compiled_code(settings, code_hash(flow.COMPILED)[:12])
-    policy = _policy(settings, city) if flow.table(table).takes_policy else None
+    policy = _policy(settings, city) if "policy" in flow.table(table).takes else None
 
     def work(lake: Lake) -> tuple[str, int, str]:
-        built = Build(lake, city, flow.table(table), day, policy).run()
+        built = Build(lake, city, flow.table(table), day, policy, share).run()
         text = f"{built.computed} partitions made" if built.computed else ""
         return "done" if built.computed else "unchanged", built.row_count, text
 
-    return _step(f"build {table}", key, run_id, work)
+    place, count = share
+    part = f", {place + 1} of {count}" if count > 1 else ""
+    return _step(f"build {table}{part}", key, run_id, work)
 
 
 def audit(key: str, run_id: str) -> Report:

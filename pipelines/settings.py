@@ -31,9 +31,17 @@ from pydantic import (
 )
 
 from pipelines import flow
-from pipelines.access import Headers, S3Access, Template, secret_names, secret_variable
+from pipelines.access import (
+    ClearPlates,
+    Headers,
+    S3Access,
+    Template,
+    secret_names,
+    secret_variable,
+)
 from pipelines.errors import SettingsError
-from pipelines.night import DayType, Mark, Night, Window, weakest_mark
+from pipelines.events import CityEvent, CityEvents
+from pipelines.night import DayType, Event, Mark, Night, Window, weakest_mark
 
 ROOT = Path(__file__).resolve().parent.parent
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -105,11 +113,15 @@ class DepartureWindow(_Part):
 
 
 class NightSchedule(_Part):
-    """`[schedule]`: local times on the morning after the service date."""
+    """`[schedule]`: local times on the morning after the service date, and how work is shared.
+
+    The days of passages are counted by `day_tasks` tasks beside each other.
+    """
 
     hour: Clock = time(3)
     cut_off: Clock = time(5)
     deadline_minutes: int = Field(default=240, ge=1)
+    day_tasks: int = Field(default=1, ge=1, le=64)
     owner: str = "qala"
     tags: tuple[str, ...] = ()
 
@@ -118,6 +130,12 @@ class NightSchedule(_Part):
         if self.cut_off < self.hour:
             raise ValueError("cut_off must not be earlier than hour")
         return self
+
+
+class Privacy(_Part):
+    """`[privacy]`: for how many days rows of single vehicles are kept."""
+
+    passage_retention_days: int = Field(default=400, ge=3, le=3660)
 
 
 class Delivery(_Part):
@@ -152,6 +170,7 @@ class Source(_Part):
     time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     terms: dict[str, dict[str, str]] = Field(default_factory=dict)
+    plates: ClearPlates | None = None
 
     @model_validator(mode="after")
     def _keys_fit_the_address(self) -> Source:
@@ -162,10 +181,19 @@ class Source(_Part):
             raise ValueError("s3 is for an s3: address alone")
         return self
 
+    @model_validator(mode="after")
+    def _plates_fit_the_kind(self) -> Source:
+        kinds = [kind.name for kind in flow.SOURCE_KINDS if kind.hash_plates]
+        if self.plates is not None and self.kind not in kinds:
+            raise ValueError(f"plates is for the kinds {', '.join(kinds)} alone")
+        return self
+
     @property
     def secret_names(self) -> list[str]:
         """Names of the secrets without which the source can't be fetched."""
-        keys = (self.s3.access_key_id, self.s3.secret_access_key)
+        keys = [self.s3.access_key_id, self.s3.secret_access_key]
+        if self.plates is not None:
+            keys.append(self.plates.key)
         return secret_names(self.address, *self.headers.values(), *keys)
 
 
@@ -176,9 +204,16 @@ class City(_Part):
     departure_window: DepartureWindow = DepartureWindow()
     schedule: NightSchedule = NightSchedule()
     delivery: Delivery = Delivery()
+    privacy: Privacy = Privacy()
+    events: CityEvents = ()
     sources: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], Source] = Field(
         min_length=1
     )
+
+    @property
+    def dated_events(self) -> tuple[Event, ...]:
+        """The events in order of time, as makers are told of them."""
+        return tuple(event.as_told() for event in self.events)
 
     def day_type(self, day: date) -> DayType:
         """Kind of day; a public holiday is one on any weekday."""
@@ -218,6 +253,10 @@ class City(_Part):
                 day += timedelta(days=7)
             days.append(day)
         return days
+
+    def first_kept_date(self, service_date: date) -> date:
+        """The first local day whose single vehicles are kept after a night."""
+        return service_date - timedelta(days=self.privacy.passage_retention_days)
 
     def feeds(self) -> list[str]:
         """Names of the sources that are GTFS feeds, in the file's order."""
@@ -352,13 +391,17 @@ def _complaint(error: Any) -> str:
     message = error["msg"].removeprefix("Value error, ")
     found = error["input"]
     # A whole part may hold keys that no log should show.
-    return f"`{key}`: {message}" + ("" if isinstance(found, dict) else f" (found {found!r:.80})")
+    is_part = isinstance(found, (dict, list))
+    return f"`{key}`: {message}" + ("" if is_part else f" (found {found!r:.80})")
 
 
 def _known_keys(place: tuple[str | int, ...]) -> list[str]:
     if not place:
         return list(City.model_fields)
     if place[0] == "sources":
-        return list((S3Access if len(place) > 2 else Source).model_fields)
+        nested: dict[object, type[BaseModel]] = {"s3": S3Access, "plates": ClearPlates}
+        return list((nested[place[2]] if len(place) > 2 else Source).model_fields)
+    if place[0] == "events":
+        return list(CityEvent.model_fields)
     part = City.model_fields[str(place[0])].annotation
     return list(part.model_fields) if isinstance(part, type) and issubclass(part, _Part) else []

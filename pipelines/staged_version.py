@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import dataframely as dy
+
 from pipelines import flow
 from pipelines.contracts import load_contract
 from pipelines.contracts.canonical import in_key_order
@@ -17,7 +19,7 @@ from pipelines.errors import ContractError
 from pipelines.night import SourceVersion
 from pipelines.staging.sift import Quarantine, Staged
 from pipelines.warehouse.lake import Lake, Partition
-from pipelines.warehouse.parts import PartWriter, two_threads
+from pipelines.warehouse.parts import INSERTED_ROWS, PartWriter, two_threads
 from pipelines.warehouse.state import Stand, finished
 
 
@@ -71,13 +73,17 @@ def stage_version(
     Tables made in parts come first, part after part; the others when every part has passed.
     """
     with two_threads() as threads:
+
+        def writer(name: str, contract: type[dy.Schema], table: flow.Table) -> PartWriter:
+            # What the catalog itself holds can't be deleted from its file for good.
+            most = 0 if table.personal else INSERTED_ROWS
+            return PartWriter(lake.objects, name, key, contract, threads, most)
+
         writers = {
             table.name: TableWriter(
                 table,
-                PartWriter(lake.objects, table.name, key, load_contract(table), threads),
-                PartWriter(
-                    lake.objects, f"quarantine.{table.short_name}", key, Quarantine, threads
-                ),
+                writer(table.name, load_contract(table), table),
+                writer(f"quarantine.{table.short_name}", Quarantine, table),
             )
             for table in tables
         }

@@ -14,23 +14,30 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from pipelines.errors import QalaError
+from pipelines.forgetting import forget
 from pipelines.marts.feed_health import FeedHealth
 from pipelines.settings import City, Settings
+from pipelines.sources.landing import Landing
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake
 from pipelines.warehouse.state import governing
 
 Status = dict[str, Any]
+STATIONS = "count_stations"
 
 
 def close_night(
     lake: Lake, settings: Settings, city: City, service_date: date, *, published: bool
 ) -> tuple[str, int | None, str]:
-    """Write the status of the night that ends. Raises `QalaError` where it was not published."""
+    """Write the status of the night that ends; of one that was published, forget what is too old.
+
+    Passages wait for a night that counts them: one that is published, and has the list of stations
+    that the city file names. Raises `QalaError` where it was not published.
+    """
     status = night_status(lake, city, service_date, published=published)
     write_status(settings, status)
     if published:
-        return "done", None, ""
+        return "done", None, _forget(lake, settings, city, service_date)
     reasons = [failure["reason"] for failure in status["last_night"]["failures"]]
     stays = status["published"]
     kept = f"The night of {stays['service_date']} stays published." if stays else ""
@@ -39,6 +46,16 @@ def close_night(
         + ("; ".join(reasons) or "a task ended without a word, see its log."),
         kept or "Nothing was ever published.",
     )
+
+
+def _forget(lake: Lake, settings: Settings, city: City, service_date: date) -> str:
+    """Forget what the city no longer keeps; what was done in words."""
+    has_list = any(source.kind == STATIONS for source in city.sources.values())
+    if has_list and not any(one.version_id for one in governing(lake, service_date, [STATIONS])):
+        return "no passages deleted: there is no list of stations yet by which they were counted"
+    first_kept = city.first_kept_date(service_date)
+    count = forget(lake, Landing(settings.landing), first_kept, service_date)
+    return f"{count} objects with passages before {first_kept} deleted" if count else ""
 
 
 def night_status(lake: Lake, city: City, service_date: date, *, published: bool) -> Status:

@@ -21,6 +21,7 @@ _OPS = {
     "ops.table_audits": ops.TableAudits,
     "ops.quarantined_feeds": ops.QuarantinedFeeds,
     "ops.feed_decisions": ops.FeedDecisions,
+    "ops.forgotten": ops.Forgotten,
     STEPS: ops.Steps,
     "ops.published_partitions": ops.PublishedPartitions,
     "ops.publications": ops.Publications,

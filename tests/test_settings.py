@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import SettingsError
+from pipelines.night import Event
 from pipelines.settings import (
     ROOT,
     City,
@@ -88,12 +89,85 @@ def test_keys_of_an_address_that_make_no_sense(tmp_path: Path, key: str, said: s
 
 
 @pytest.mark.parametrize(
+    ("kind", "plates", "said"),
+    [
+        ("gtfs", 'column = "plate"\nkey = "{secret:k}"', "plates is for the kinds passages, toll"),
+        ("passages", 'column = "plate"\nkey = "a word"', "key must name a secret: write {secret:"),
+        ("passages", 'column = "plate"\nkey = "word{secret:k}"', "key must name a secret"),
+        ("passages", 'column = "plate"', "`sources.feed.plates.key` is missing"),
+        ("passages", 'colum = "plate"\nkey = "{secret:k}"', "did you mean `column`?"),
+        ("passages", 'column = ""\nkey = "{secret:k}"', "`sources.feed.plates.column`"),
+    ],
+)
+def test_plates_in_clear_want_a_kind_a_column_and_a_key(
+    tmp_path: Path, kind: str, plates: str, said: str
+) -> None:
+    text = LEAST.replace('kind = "gtfs"', f'kind = "{kind}"')
+    with pytest.raises(SettingsError) as raised:
+        city_of(tmp_path, f"{text}\n[sources.feed.plates]\n{plates}\n")
+    assert said in str(raised.value)
+    assert "a word" not in str(raised.value)
+
+
+def test_the_key_of_plates_is_a_secret_of_its_source(tmp_path: Path) -> None:
+    plates = '[sources.feed.plates]\ncolumn = "plate"\nkey = "{secret:plate_key}"\n'
+    text = LEAST.replace('kind = "gtfs"', 'kind = "toll_transactions"')
+    city = city_of(tmp_path, f"{text}\n{plates}")
+    assert city.sources["feed"].secret_names == ["plate_key"]
+
+
+@pytest.mark.parametrize(
     ("address", "key"),
     [("feed.zip", 'headers = { "X-Key" = "x" }'), ("{secret:folder}/feed.zip", "")],
 )
 def test_secrets_and_headers_are_for_http_alone(tmp_path: Path, address: str, key: str) -> None:
     with pytest.raises(SettingsError, match="are for http: and https: alone"):
         city_of(tmp_path, LEAST.replace("feed.zip", address) + key)
+
+
+EVENTS = """
+[[events]]
+id = "opening"
+first_date = 2023-06-16
+settled_date = 2023-07-21
+name = "The ring opens"
+
+[[events]]
+id = "tariffs"
+first_date = 2026-01-01
+settled_date = 2026-01-01
+"""
+
+
+def test_events_come_in_order_of_time(tmp_path: Path) -> None:
+    opening, tariffs = city_of(tmp_path, LEAST + EVENTS).dated_events
+    assert opening == Event("opening", date(2023, 6, 16), date(2023, 7, 21), "The ring opens")
+    assert tariffs == Event("tariffs", date(2026, 1, 1), date(2026, 1, 1))
+    assert city_of(tmp_path, LEAST).dated_events == ()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        (
+            "2023-07-21",
+            "2023-06-15",
+            "`events.0`: settled_date must not be earlier than first_date",
+        ),
+        ("2023-07-21", "2026-01-01", "'tariffs' begins on 2026-01-01, and 'opening' before it is"),
+        ("2023-06-16", "2027-06-16", "`events.0`: settled_date must not be earlier"),
+        ('"tariffs"', '"opening"', "`events`: there are two events with the id 'opening'"),
+        ('"tariffs"', '" "', "`events.1.id`: "),
+        ("settled_date = 2023-07-21\n", "", "`events.0.settled_date` is missing"),
+        ("name =", "nam =", "`events.0.nam` is an unknown key (did you mean `name`?)"),
+        ("2023-06-16", '"June"', "`events.0.first_date`: "),
+    ],
+)
+def test_events_that_make_no_sense(tmp_path: Path, right: str, wrong: str, said: str) -> None:
+    assert right in EVENTS
+    with pytest.raises(SettingsError) as raised:
+        city_of(tmp_path, LEAST + EVENTS.replace(right, wrong, 1))
+    assert said in str(raised.value)
 
 
 def test_compiled_code_is_kept_by_its_hash_unless_told_otherwise(

@@ -168,7 +168,8 @@ def write_traffic(folder: Path) -> None:
                     passages.append(f"{station},{at:%Y-%m-%dT%H:%M:%SZ},{way},heavy,{plate}")
         (folder / "passages" / f"{day}.csv").write_text("\n".join(passages) + "\n")
         audits.extend(f"{station},{day},9,100,90" for station in "WER")
-        hours = [f"W,{day}T{hour:02d}:00:00Z,light,{100 + hour}" for hour in range(24)]
+        # No two days in a row are alike: their sensor would be stuck.
+        hours = [f"W,{day}T{hour:02d}:00:00Z,light,{100 + hour + day.day}" for hour in range(24)]
         text = "\n".join(["station_id,hour_at,vehicle_class,vehicle_count", *hours]) + "\n"
         (folder / "counts" / f"{day}.csv").write_text(text)
     (folder / "audits.csv").write_text("\n".join(audits) + "\n")

@@ -1,7 +1,8 @@
 """Contracts and their projections: DDL and comments, checks of the audit, the dictionary.
 
 A contract is one dataframely schema above the function that makes the table. What is read off it
-is read here and nowhere else: its grain, the unit of a column, the words a column takes.
+is read here and nowhere else: its grain, the unit of a column, the words a column takes, the
+columns that tell of a single person.
 """
 
 from __future__ import annotations
@@ -41,3 +42,12 @@ def unit(column: dy.Column) -> str | None:
 def allowed_words(column: dy.Column) -> tuple[str, ...]:
     """The words that a text column takes, in the contract's order; empty where any will do."""
     return tuple(str(word) for word in (column.metadata or {}).get("allowed", ()))
+
+
+def personal_columns(contract: type[dy.Schema]) -> frozenset[str]:
+    """The columns that tell of a single person; no quarantine, sample or message shows them."""
+    return frozenset(
+        name
+        for name, column in contract.columns().items()
+        if (column.metadata or {}).get("personal")
+    )

@@ -1,43 +1,50 @@
-"""Ring-road diversion: which share of the heavy through traffic takes the ring road.
+"""Ring-road diversion: which share of the through traffic takes the ring road, by month and class.
 
 Through traffic enters the city's cordon and leaves it elsewhere without stopping in it. The cordon
 lies outside the ring road, so vehicles on either way cross it twice; readers on the ring tell the
 way. The definition, step by step:
 
-1. readings of one hashed plate at two cordon stations make a matched trip (`through_trips`),
-2. a matched trip read by a ring station in between took the ring,
-3. what readers miss is corrected by audited read rates (`read_rates`),
-4. share = trips on the ring / all through trips, with its 95 % interval (`shares`).
+1. readings of one hashed plate at two cordon stations make a matched trip (`matching`), counted
+   day by day (`marts.matched_trips`),
+2. one within the limit of its pair and hour is a through trip, a longer one a visit (`limits`),
+3. a through trip read by a ring station in between took the ring,
+4. what readers miss is corrected by audited read rates (`read_rates`),
+5. share = trips on the ring / all through trips, with its 95 % interval (`shares`).
 
-Numerator, denominator, read rates and the naive share are always published beside the share.
-The rows of one service date are the months with passages delivered up to it: some months stand on
-all their days, some on one, and `passage_day_count` says on how many.
+Numerator, denominator, read rates and the naive share are always published beside the share, and
+`warning` names what is wrong with the readers (`reader_faults`).
+The rows of one service date are the months from the first with passages up to its own: some stand
+on all their days, some on one, and `passage_day_count` says on how many; one without any has a row
+with the reason. Days whose passages were
+deleted after the city's retention period stand on what was counted of them once, and
+`replayed_day_count` says how many.
 
 Counts of 1 to 4 trips could point at a haulier: they are null with the reason, and so is a count
-that would give one away by subtraction. Left out: single trips, classes other than heavy, what
-the trips would have done without the ring (that is an effect, not a share).
+that would give one away by subtraction. Left out: single trips, and what the trips would have done
+without the ring (that is an effect, not a share).
 """
 
 from __future__ import annotations
 
-from calendar import monthrange
+from collections.abc import Collection
 from datetime import date
 
 import dataframely as dy
 import polars as pl
 
-from pipelines.contracts.figure import Figure, stamp
-from pipelines.marts.ring_road.read_rates import audited_rates, ring_rates, stations_on_the_way
-from pipelines.marts.ring_road.shares import LOWEST_PLAUSIBLE_RATE, MonthShare, month_shares
-from pipelines.marts.ring_road.through_trips import (
-    ThroughTrips,
-    delivered_dates,
-    match_through_trips,
-)
+from pipelines.contracts.figure import Figure, one_of, stamp
+from pipelines.marts.matched_trips import MatchedTrips
+from pipelines.marts.ring_road.estimates import Estimates, delivered_dates, estimate_through
+from pipelines.marts.ring_road.reader_faults import reader_faults
+from pipelines.marts.ring_road.shares import LOWEST_PLAUSIBLE_RATE
+from pipelines.marts.ring_road.suppression import SMALLEST_COUNT, is_small
+from pipelines.marts.toll_audits import TollAudits
 from pipelines.night import Night
-from pipelines.staging.traffic import CountStations, Passages, ReadAudits
+from pipelines.staging.passages import PassageDays, ReadAudits
+from pipelines.staging.traffic import VEHICLE_CLASSES, CountStations
 
-SMALLEST_COUNT = 5
+HEAVY = "heavy"  # has a row each month, whatever was delivered
+
 METHOD = "matched plates, audited read rates"
 METHOD_WITHOUT_AUDITS = "matched plates, unknown read rates"
 
@@ -67,9 +74,12 @@ def _estimated_count(description: str) -> dy.Float64:
 
 
 class RingRoadDiversion(Figure):
-    """One row per service date and month of entry into the cordon."""
+    """One row per service date, month of entry into the cordon and class of vehicle."""
 
     month_date = dy.Date(primary_key=True, description="First day of the local month.")
+    vehicle_class = one_of(
+        *VEHICLE_CLASSES, primary_key=True, description="Class as the station of entry told it."
+    )
     numerator_count = _estimated_count(
         "Through trips on the ring on the days delivered, corrected for unread plates."
     )
@@ -80,6 +90,11 @@ class RingRoadDiversion(Figure):
     matched_ring_count = _count("Matched trips that a ring station read in between.")
     passage_day_count = dy.Int64(
         min=0, metadata={"unit": "days"}, description="Local days of the month with passages."
+    )
+    replayed_day_count = dy.Int64(
+        min=0,
+        metadata={"unit": "days"},
+        description="Those of them whose passages aren't kept: counted once, and not again.",
     )
     is_complete_month = dy.Bool(description="Whether all days of the month have passages.")
     read_rate_cordon = _share(
@@ -94,6 +109,9 @@ class RingRoadDiversion(Figure):
         "Lower 95 % bound; without audits the lower end of the range that read rates leave open."
     )
     diversion_share_high = _share("Upper 95 % bound, or upper end of the range.")
+    warning = dy.String(
+        nullable=True, description="What is wrong with readers of the month; null: nothing found."
+    )
 
     @dy.rule()
     def null_has_a_reason(cls) -> pl.Expr:  # noqa: N805  # a dataframely rule is a class method
@@ -119,87 +137,94 @@ class RingRoadDiversion(Figure):
 def compute_ring_road_diversion(
     night: Night,
     *,
+    matched_trips: dy.DataFrame[MatchedTrips],
+    passage_days: dy.DataFrame[PassageDays],
     count_stations: dy.DataFrame[CountStations],
-    passages: dy.DataFrame[Passages],
     read_audits: dy.DataFrame[ReadAudits],
+    toll_audits: dy.DataFrame[TollAudits],
+    forgotten_days: Collection[date],
 ) -> dy.DataFrame[RingRoadDiversion]:
-    """Rows for every month with passages up to the service date, and for the date's own month.
+    """Rows for every month and class with passages up to the service date, and for the date's own.
 
-    Station ids are one vocabulary for the three inputs, whatever source each comes from.
+    Station ids are one vocabulary for all inputs, whatever source each comes from.
+    `forgotten_days` are those whose passages are not kept beyond the night.
     """
-    stations = (
-        pl.DataFrame(count_stations)
-        .filter(pl.col("role").is_in(["cordon", "ring"]))
-        .sort("source_id", "version_id", "station_id")
-        .unique("station_id", keep="first", maintain_order=True)
+    delivered = delivered_dates(passage_days, matched_trips)
+    found = estimate_through(
+        matched_trips, count_stations, [read_audits, toll_audits], delivered, night.service_date
     )
-    delivered = delivered_dates(passages, night.time_zone, night.service_date)
-    month_dates = {*delivered.dt.month_start(), night.service_date.replace(day=1)}
-    has_roles = stations.get_column("role").n_unique() == 2
-    shares: dict[date, MonthShare] = {}
-    if has_roles:
-        through = match_through_trips(passages, stations, night.time_zone, night.service_date)
-        shares = {month.month_date: month for month in _shares(through, stations, read_audits)}
-    rows = [
-        _row(month, delivered, shares.get(month), has_roles=has_roles)
-        for month in sorted(month_dates)
-    ]
-    schema = {name: column.dtype for name, column in RingRoadDiversion.columns().items()}
-    own = {name: dtype for name, dtype in schema.items() if name in rows[0]}
-    stamped = stamp(pl.DataFrame(rows, schema=own), night, method=METHOD)
-    return RingRoadDiversion.validate(stamped.sort("month_date"))
+    faults = reader_faults(
+        matched_trips.filter(pl.col("service_date") <= night.service_date),
+        passage_days.filter(pl.col("passed_date") <= night.service_date),
+        pl.DataFrame(count_stations),
+        found.rates,
+    )
+    rows = (
+        _days(delivered, forgotten_days, night)
+        .join(_classes(passage_days, matched_trips), how="cross")
+        .join(found.by("vehicle_class"), on=["month_date", "vehicle_class"], how="left")
+        .join(faults, on="month_date", how="left")
+    )
+    stamped = stamp(_told(rows, found), night, method=METHOD)
+    return RingRoadDiversion.validate(
+        stamped.select(RingRoadDiversion.column_names()).sort("month_date", "vehicle_class"),
+        cast=True,
+    )
 
 
-def _shares(
-    through: ThroughTrips, stations: pl.DataFrame, read_audits: pl.DataFrame
-) -> list[MonthShare]:
-    rates = audited_rates(read_audits, stations)
-    if rates.get_column("read_rate").null_count():
-        return month_shares(through.trips, None, None)
-    on_the_way = stations_on_the_way(through.trips, through.ring_readings)
-    return month_shares(through.trips, rates, ring_rates(on_the_way, rates))
+def _classes(passage_days: pl.DataFrame, matched: pl.DataFrame) -> pl.DataFrame:
+    """The classes that were read at all, and heavy vehicles."""
+    read = [rows.get_column("vehicle_class") for rows in (passage_days, matched)]
+    return pl.DataFrame({"vehicle_class": sorted({HEAVY, *read[0], *read[1]})})
 
 
-def _row(
-    month: date, delivered: pl.Series, found: MonthShare | None, *, has_roles: bool
-) -> dict[str, object]:
-    day_count = int((delivered.dt.month_start() == month).sum())
-    row: dict[str, object] = {
-        "method": METHOD,
-        "reason": None,
-        "month_date": month,
-        "passage_day_count": day_count,
-        "is_complete_month": day_count == monthrange(month.year, month.month)[1],
+def _days(delivered: pl.Series, forgotten: Collection[date], night: Night) -> pl.DataFrame:
+    """Days with passages of each month up to the night's, and of how many they are deleted."""
+    month = pl.col("service_date").dt.month_start().alias("month_date")
+    known = pl.DataFrame({"service_date": delivered}).filter(
+        pl.col("service_date") <= night.service_date
+    )
+    is_forgotten = pl.col("service_date").is_in(list(forgotten))
+    counted = known.group_by(month).agg(
+        passage_day_count=pl.len(), replayed_day_count=is_forgotten.sum()
+    )
+    own = night.service_date.replace(day=1)
+    first = counted.select(pl.col("month_date").min()).item() or own
+    months = pl.date_range(first, own, "1mo", eager=True).alias("month_date").to_frame()
+    days = months.join(counted, on="month_date", how="left").with_columns(
+        pl.col("passage_day_count", "replayed_day_count").fill_null(0).cast(pl.Int64)
+    )
+    length = pl.col("month_date").dt.month_end().dt.day()
+    return days.with_columns(is_complete_month=pl.col("passage_day_count") == length)
+
+
+def _told(rows: pl.DataFrame, found: Estimates) -> pl.DataFrame:
+    """The rows with their reasons; small counts, and what would tell them, are null."""
+    matched, ring = pl.col("matched_count"), pl.col("matched_ring_count")
+    hidden = pl.any_horizontal(is_small(count) for count in (ring, matched - ring))
+    values = {
+        "numerator_count": pl.col("numerator").round(1),
+        "denominator_count": pl.col("denominator").round(1),
+        "matched_ring_count": ring,
+        "read_rate_cordon": pl.col("read_rate_cordon").round(_DIGITS),
+        "read_rate_ring": pl.col("read_rate_ring").round(_DIGITS),
+        "diversion_share_naive": pl.col("naive_share").round(_DIGITS),
+        "diversion_share": pl.col("share").round(_DIGITS),
+        "diversion_share_low": pl.col("low").round(_DIGITS),
+        "diversion_share_high": pl.col("high").round(_DIGITS),
     }
-    if found is None:
-        missing = NO_TRIPS if day_count else NO_PASSAGES
-        return {**row, **_values(None), "reason": missing if has_roles else NO_STATIONS}
-    smaller = [found.matched_ring_count, found.matched_count - found.matched_ring_count]
-    if any(0 < count < SMALLEST_COUNT for count in smaller):
-        is_told = found.matched_count >= SMALLEST_COUNT
-        told = found.matched_count if is_told else None
-        return {**row, **_values(None), "matched_count": told, "reason": SUPPRESSED}
-    if found.share is None:
-        row |= {"method": METHOD_WITHOUT_AUDITS, "reason": NO_AUDITS}
-    return {**row, **_values(found)}
-
-
-def _values(found: MonthShare | None) -> dict[str, object]:
-    """The month's values, rounded so that the last bits of sums don't show; null where none."""
-
-    def rounded(name: str, digits: int = _DIGITS) -> float | None:
-        value: float | None = getattr(found, name) if found else None
-        return None if value is None else round(value, digits)
-
-    return {
-        "numerator_count": rounded("numerator", 1),
-        "denominator_count": rounded("denominator", 1),
-        "matched_count": found.matched_count if found else None,
-        "matched_ring_count": found.matched_ring_count if found else None,
-        "read_rate_cordon": rounded("read_rate_cordon"),
-        "read_rate_ring": rounded("read_rate_ring"),
-        "diversion_share_naive": rounded("naive_share"),
-        "diversion_share": rounded("share"),
-        "diversion_share_low": rounded("low"),
-        "diversion_share_high": rounded("high"),
-    }
+    has_days = pl.col("passage_day_count") > 0
+    missing = pl.when(has_days).then(pl.lit(NO_TRIPS)).otherwise(pl.lit(NO_PASSAGES))
+    without = missing if found.has_roles else pl.lit(NO_STATIONS)
+    is_range = matched.is_not_null() & ~hidden & pl.col("share").is_null()
+    return rows.with_columns(
+        *(pl.when(~hidden).then(value).alias(name) for name, value in values.items()),
+        matched_count=pl.when(~hidden | (matched >= SMALLEST_COUNT)).then(matched),
+        method=pl.when(is_range).then(pl.lit(METHOD_WITHOUT_AUDITS)).otherwise(pl.lit(METHOD)),
+        reason=pl.when(matched.is_null())
+        .then(without)
+        .when(hidden)
+        .then(pl.lit(SUPPRESSED))
+        .when(is_range)
+        .then(pl.lit(NO_AUDITS)),
+    )

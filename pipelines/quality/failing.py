@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Protocol
 
+from pipelines import flow
+from pipelines.contracts import load_contract, personal_columns
 from pipelines.contracts.checks import Check
 from pipelines.contracts.ddl import quoted, quoted_text
 
 SAMPLE_ROWS = 3
 LONGEST_TEXT = 80  # characters of a value that a sample shows
-PERSONAL_COLUMNS = frozenset({"plate_hash"})  # never shown, not even hashed
 
 
 class Connection(Protocol):
@@ -99,13 +101,25 @@ def sample_json(connection: Connection, query: str) -> str | None:
     """The first rows of a query in the order of all their values, as JSON; None for no rows."""
     connection.execute(f"SELECT * FROM ({query}) ORDER BY ALL LIMIT {SAMPLE_ROWS}")  # noqa: S608  # the project's own query
     names = [column[0] for column in connection.description]
-    rows = [dict(zip(names, map(_shown, names, row), strict=True)) for row in connection.fetchall()]
+    withheld = _personal_names()
+    rows = [
+        {
+            name: "withheld" if name in withheld else _shown(value)
+            for name, value in zip(names, row, strict=True)
+        }
+        for row in connection.fetchall()
+    ]
     return json.dumps(rows, ensure_ascii=False) if rows else None
 
 
-def _shown(name: str, value: object) -> object:
-    if name in PERSONAL_COLUMNS:
-        return "withheld"
+@cache
+def _personal_names() -> frozenset[str]:
+    """Columns of any table that are never shown; a check of one table may read another."""
+    tables = (table for table in flow.TABLES if table.personal)
+    return frozenset().union(*(personal_columns(load_contract(table)) for table in tables))
+
+
+def _shown(value: object) -> object:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):

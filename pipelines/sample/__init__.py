@@ -5,8 +5,9 @@ bytes of one. The same seed and name give the same bytes on any machine, in any 
 of the sample, and so what a measure of it should find, is in `truth.TRUTH`.
 
 Products: `metro_gtfs`, `bus_gtfs` and `rail_gtfs` (a zip, renewed monthly), `fleet`,
-`count_stations`, `districts`, `population`, `opportunities` (one file, always the same), `counts`
-and `passages` (one file per month or day), `read_audits` (one file per service date).
+`count_stations`, `districts`, `population`, `opportunities` (one file, always the same), `counts`,
+`passages` and `toll_transactions` (one file per month or day), `read_audits` (one file per service
+date).
 
 Everything that is not in `facts` is synthetic. Nothing here reads a clock, a network, the
 environment or any file but this package's own source. It imports nothing else of the pipelines.
@@ -82,6 +83,12 @@ def _passages(name: str, service_date: date, seed: int) -> bytes:
     return passages_parquet(passage_objects(service_date)[name], seed)
 
 
+def _toll_transactions(name: str, service_date: date, seed: int) -> bytes:
+    from pipelines.sample.tolls import toll_objects, toll_transactions_parquet
+
+    return toll_transactions_parquet(toll_objects(service_date)[name], seed)
+
+
 def _read_audits(_name: str, service_date: date, seed: int) -> bytes:
     from pipelines.sample.audits import make_read_audits
 
@@ -118,6 +125,12 @@ def _passage_files(service_date: date) -> dict[str, str]:
     return dict.fromkeys(passage_objects(service_date), "")
 
 
+def _toll_files(service_date: date) -> dict[str, str]:
+    from pipelines.sample.tolls import toll_objects
+
+    return dict.fromkeys(toll_objects(service_date), "")
+
+
 def _always(name: str) -> Callable[[date], dict[str, str]]:
     return lambda _service_date: {name: ""}
 
@@ -140,6 +153,7 @@ _PRODUCTS = {
     "count_stations": _Product(_always("count_stations.csv"), _count_stations),
     "counts": _Product(_count_files, _counts),
     "passages": _Product(_passage_files, _passages),
+    "toll_transactions": _Product(_toll_files, _toll_transactions),
     "read_audits": _Product(
         lambda service_date: {"read_audits.csv": service_date.isoformat()}, _read_audits
     ),

@@ -39,7 +39,7 @@ MISREAD_SHARE = 0.02
 MISREAD_AS_REAL_SHARE = 0.05  # of misreads: another truck's plate
 DUPLICATE_SHARE, DUPLICATE_MS = 0.015, (800, 8_000)
 _PLATE_LETTERS = "ABCDEFHKMNOPRSTUVXYZ"
-_DIRECTIONS = ("in", "out")
+DIRECTIONS = ("in", "out")
 
 
 @lru_cache(maxsize=150_000)
@@ -65,6 +65,15 @@ def plate_hashes(plates: npt.NDArray[np.int64], day: date, seed: int) -> pl.Seri
         ]
     )
     return hashes.gather(pl.Series(where.ravel().astype(np.uint32)))
+
+
+def plates_hashed(plates: npt.NDArray[np.int64], day: date, seed: int) -> dict[str, pl.Series]:
+    """The columns of hashes that a file of a day has: under its month's key and the one before."""
+    if day.day == 1:
+        overlap = plate_hashes(plates, day - timedelta(days=1), seed)
+    else:
+        overlap = pl.Series([None] * len(plates), dtype=pl.String)
+    return {"plate_hash": plate_hashes(plates, day, seed), "overlap_hash": overlap}
 
 
 def passings_on(day: date, seed: int) -> Passings:
@@ -124,9 +133,9 @@ def passages_parquet(day: date, seed: int) -> bytes:
             {
                 "station_id": stations.gather(pl.Series(true.station[rows])),
                 "passed_at": pl.Series(moments).cast(pl.Datetime("ms", "UTC")),
-                "direction": pl.Series(_DIRECTIONS).gather(pl.Series(true.direction[rows])),
+                "direction": pl.Series(DIRECTIONS).gather(pl.Series(true.direction[rows])),
                 "vehicle_class": ["heavy"] * len(rows),
-                "plate_hash": plate_hashes(plate[rows], day, seed),
+                **plates_hashed(plate[rows], day, seed),
             }
         )
         .sort("passed_at", "station_id", "plate_hash", "direction")

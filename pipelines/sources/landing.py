@@ -17,22 +17,29 @@ VERSION_LENGTH = 16  # hex digits of a version id: 64 bits
 
 @dataclass(frozen=True)
 class Landing:
-    """A folder of raw objects, each under its own SHA-256."""
+    """A folder of raw objects, each under its own SHA-256.
+
+    What was deleted for good is `forgotten`, by its hash: it counts as landed, and is not landed
+    again.
+    """
 
     folder: Path
+    forgotten: frozenset[str] = frozenset()
 
     def path(self, sha256: str) -> Path:
         """Where an object with this hash lies."""
         return self.folder / sha256[:2] / sha256
 
     def has(self, sha256: str) -> bool:
-        """Whether the object is here."""
-        return self.path(sha256).is_file()
+        """Whether the object is here, or was and is forgotten."""
+        return sha256 in self.forgotten or self.path(sha256).is_file()
 
     def write(self, payload: bytes) -> str:
         """Land bytes; returns their SHA-256. Landing the same bytes again changes nothing."""
         sha256 = hashlib.sha256(payload).hexdigest()
         target = self.path(sha256)
+        if sha256 in self.forgotten:
+            return sha256
         if target.is_file() and target.stat().st_size == len(payload):
             return sha256
         target.parent.mkdir(parents=True, exist_ok=True)

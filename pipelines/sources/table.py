@@ -98,6 +98,20 @@ def require_columns(table: pl.DataFrame, source: SourceVersion, names: Iterable[
         )
 
 
+def unread_parts(payload: bytes, source: SourceVersion) -> list[str]:
+    """What of a readable file no row of its table shows, for a sentence that repeats no name."""
+    if source.format == "xlsx":
+        import fastexcel
+
+        more = len(fastexcel.read_excel(payload).sheet_names) - 1
+        return ["sheets after the first"] if more else []
+    if source.format == "parquet":
+        types = pl.read_parquet_schema(io.BytesIO(payload)).values()
+        hides = any(dtype.is_nested() or dtype in (pl.Binary, pl.Object) for dtype in types)
+        return ["columns of bytes, lists or structures"] if hides else []
+    return []
+
+
 def described(source: SourceVersion) -> str:
     """How a sentence names the object, e.g. ``fleet.csv of the source 'fleet'``."""
     return f"{source.object_name} of the source {source.source_id!r}"

@@ -16,6 +16,7 @@ import dataframely as dy
 import polars as pl
 from polars import selectors as cs
 
+from pipelines.contracts import personal_columns
 from pipelines.contracts.canonical import rises
 from pipelines.night import SourceVersion
 
@@ -35,7 +36,9 @@ class Quarantine(dy.Schema):
         primary_key=True, min=1, description="Row in the file as an editor counts; the header is 1."
     )
     rule = dy.String(primary_key=True, description="Name of the rule that the row breaks.")
-    row_json = dy.String(description="The row as it was read, as JSON.")
+    row_json = dy.String(
+        description="The row as it was read, as JSON, but for columns that tell of a person."
+    )
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,8 @@ def settle(
     """
     if keeps(schema, typed):
         broken = [frame for frame in refused if frame.height]
-        return Staged(typed.select(schema.column_names()), _quarantine(raw, broken, source))
+        rows = typed.select(schema.column_names())
+        return Staged(rows, _quarantine(schema, raw, broken, source))
     return settle_each(schema, typed, raw, refused, source)
 
 
@@ -157,7 +161,8 @@ def settle_each(
             .with_columns(rule=pl.lit(rule))
             for rule in rules
         )
-    return Staged(rows.drop(ROW), _quarantine(raw, [f for f in broken if f.height], source))
+    broken = [frame for frame in broken if frame.height]
+    return Staged(rows.drop(ROW), _quarantine(schema, raw, broken, source))
 
 
 def keeps(schema: type[dy.Schema], typed: pl.DataFrame) -> bool:
@@ -206,13 +211,17 @@ def _has_value(raw: pl.Series) -> pl.Series:
 
 
 def _quarantine(
-    numbered: pl.DataFrame, broken: Sequence[pl.DataFrame], source: SourceVersion
+    schema: type[dy.Schema],
+    numbered: pl.DataFrame,
+    broken: Sequence[pl.DataFrame],
+    source: SourceVersion,
 ) -> pl.DataFrame:
     if not broken:
         return Quarantine.create_empty()
     rules = pl.concat(broken).unique().sort(ROW, "rule")
     raw = numbered.filter(pl.col(ROW).is_in(rules.get_column(ROW).unique().implode()))
-    told = cs.all() - cs.by_name(ROW) - cs.binary()  # bytes have no place in JSON
+    withheld = cs.by_name(ROW, *personal_columns(schema), require_all=False)
+    told = cs.all() - withheld - cs.binary()  # bytes have no place in JSON
     raw = raw.select(ROW, row_json=pl.struct(told).struct.json_encode())
     return Quarantine.validate(
         rules.join(raw, on=ROW).select(

@@ -1,15 +1,10 @@
-"""Traffic: where vehicles are counted, how many passed in each hour, who was read where and when.
+"""Traffic: where vehicles are counted, and how many passed in each hour.
 
-Four kinds of files: the list of count stations with their role, station-hours by vehicle class,
-passages (readings of hashed plates), and read audits (an independent second reading of the same
-vehicles, from which read rates come).
+Two kinds of files: the list of count stations with their role, and counts by vehicle class, by the
+hour or by the day (`pipelines.staging.count_station_days` has the days of both).
 
-Instants are UTC. A time that the file gives without an offset is local time of the source's time
-zone; one that the clock showed twice or never (when clocks are moved) is refused as unparsable.
-
-A null count is a station that didn't count, never a station that saw nothing. Passages may repeat
-(one vehicle read twice within seconds) and are kept as delivered, numbered in the file's order.
-Left out: speeds, lanes, axle weights.
+Instants are UTC, as `pipelines.staging.instants` says. A null count is a station that didn't count,
+never a station that saw nothing. Left out: speeds, lanes, axle weights.
 """
 
 from __future__ import annotations
@@ -22,15 +17,17 @@ import polars as pl
 from pipelines.contracts.figure import one_of
 from pipelines.contracts.version import Versioned
 from pipelines.night import SourceVersion
-from pipelines.staging.sift import Staged, sift
+from pipelines.staging.instants import instant, lacks_offset
+from pipelines.staging.sift import Quarantine, Staged, sift
 
 STATION_ROLES = ("cordon", "ring", "screenline", "control")
 # "all" stands where a counter doesn't tell classes apart.
-VEHICLE_CLASSES = ("light", "medium", "heavy", "all")
-DIRECTIONS = ("in", "out")
-
-_WITH_OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
-_LOCAL_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
+ALL = "all"
+VEHICLE_CLASSES = ("light", "medium", "heavy", ALL)
+NO_HOUR = "hour_at|not the start of an hour"
+NOT_ADDING_UP = "classes that don't add up"
+# Ours: counters round, and some count a vehicle in all that they can't class.
+SUM_TOLERANCE_COUNT, SUM_TOLERANCE_SHARE = 1, 0.02
 
 
 class CountStations(Versioned):
@@ -74,103 +71,112 @@ class CountStationHours(Versioned):
     )
 
 
-class Passages(Versioned):
-    """One row per reading of a plate by a station, repeats included."""
-
-    passage_number = dy.Int64(
-        primary_key=True, min=1, description="Place of the reading in its file."
-    )
-    station_id = dy.String(description="Station that read the plate.")
-    passed_at = dy.Datetime(time_zone="UTC", time_unit="ms", description="Moment of the reading.")
-    direction = one_of(
-        *DIRECTIONS,
-        nullable=True,
-        description="At the cordon: into it or out of it; null where it isn't told.",
-    )
-    vehicle_class = one_of(*VEHICLE_CLASSES, description="Class of the vehicle.")
-    plate_hash = dy.String(
-        nullable=True,
-        min_length=16,
-        description="Keyed hash of the plate; null where the plate wasn't read.",
-    )
-
-
-class ReadAudits(Versioned):
-    """One row per station, day and hour in which a second reading was made."""
-
-    station_id = dy.String(primary_key=True, description="Station that was audited.")
-    audit_date = dy.Date(primary_key=True, description="Local day of the second reading.")
-    hour_of_day = dy.Int32(
-        primary_key=True,
-        min=0,
-        max=23,
-        metadata={"unit": "h"},
-        description="Local hour of the second reading.",
-    )
-    vehicles_seen_count = dy.Int32(
-        min=0,
-        metadata={"unit": "vehicles"},
-        description="Vehicles whose plates the second reading saw.",
-    )
-    plates_read_count = dy.Int32(
-        min=0, metadata={"unit": "vehicles"}, description="Those of them that the station read."
-    )
-
-    @dy.rule()
-    def read_not_above_seen(cls) -> pl.Expr:  # noqa: N805  # a dataframely rule is a class method
-        """The station reads none that the second reading didn't see."""
-        return pl.col("plates_read_count") <= pl.col("vehicles_seen_count")
-
-
 def stage_count_stations(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
     """Stations under contract."""
     return sift(CountStations, raw["rows"], source)
 
 
 def stage_count_station_hours(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
-    """Station-hours under contract."""
+    """Station-hours under contract; none of a file that counts by the day."""
     rows = raw["rows"]
-    return sift(CountStationHours, rows, source, {"hour_at": _instant("hour_at", rows, source)})
+    if is_by_day(rows):
+        return Staged(CountStationHours.create_empty(), Quarantine.create_empty())
+    return sift_counts(
+        CountStationHours,
+        rows,
+        source,
+        "hour_at",
+        moment=instant("hour_at", rows, source),
+        refused=lacks_offset("hour_at", rows),
+    )
 
 
-def stage_passages(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
-    """Readings under contract, in the file's order.
+def is_by_day(rows: pl.DataFrame) -> bool:
+    """Whether a counts file tells days (`count_date`) and no hours."""
+    return "hour_at" not in rows.columns
 
-    A file without classes holds one class alone, which its owner hasn't named: all of it is "all".
+
+def sift_counts(
+    contract: type[dy.Schema],
+    rows: pl.DataFrame,
+    source: SourceVersion,
+    when: str,
+    *,
+    moment: pl.Expr,
+    refused: pl.Expr,
+) -> Staged:
+    """Counts under `contract`, whose column `when` the expression `moment` reads from raw rows.
+
+    Refused is also what begins within an hour. Where `all` stands beside classes that don't add up
+    to it, nobody knows which of them is wrong: all rows of that station and moment are refused.
     """
-    rows = raw["rows"]
-    parsed = {
-        "passed_at": _instant("passed_at", rows, source),
-        "passage_number": pl.int_range(1, pl.len() + 1, dtype=pl.Int64),
-    }
-    if "vehicle_class" not in rows.columns:
-        parsed["vehicle_class"] = pl.lit("all")
-    return sift(Passages, rows, source, parsed)
-
-
-def stage_read_audits(raw: Mapping[str, pl.DataFrame], source: SourceVersion) -> Staged:
-    """Audited hours under contract."""
-    return sift(ReadAudits, raw["rows"], source)
-
-
-def _instant(name: str, rows: pl.DataFrame, source: SourceVersion) -> pl.Expr:
-    """The column as UTC; without an offset it is local time of the source."""
-    dtype, column = rows.schema[name], pl.col(name)
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
-        return column.dt.convert_time_zone("UTC")
-    if isinstance(dtype, pl.Datetime):
-        return _from_local(column, source.time_zone)
-    text = column.cast(pl.String).str.replace("T", " ", literal=True)
-    zoned = text.str.replace("Z$", "+00:00").str.to_datetime(
-        "%Y-%m-%d %H:%M:%S%.f%:z", strict=False, time_unit="us", time_zone="UTC"
+    staged = sift(contract, rows, source, {when: moment}, refused=refused)
+    odd = _not_adding_up(staged.rows, when)
+    if isinstance(staged.rows.schema[when], pl.Datetime):
+        odd = pl.concat([odd, _within_hours(staged.rows, when, source.time_zone)])
+    if odd.is_empty():
+        return staged
+    key = ["station_id", when]
+    placed = rows.select(
+        pl.col("station_id").cast(pl.String), moment.cast(staged.rows.schema[when]).alias(when)
     )
-    local = pl.coalesce(
-        text.str.to_datetime(layout, strict=False, time_unit="us") for layout in _LOCAL_FORMATS
+    rule = placed.join(
+        odd.unique(key, keep="first", maintain_order=True),
+        on=key,
+        how="left",
+        maintain_order="left",
+    ).get_column("rule")
+    every = pl.coalesce(refused, pl.lit(rule))
+    return sift(contract, rows, source, {when: moment}, refused=every)
+
+
+def _within_hours(hours: pl.DataFrame, when: str, time_zone: str) -> pl.DataFrame:
+    """(station_id, `when`, rule) of what begins on no full hour of the local clock.
+
+    Where the offset is no whole hour and the file counts by hours of UTC, those it is.
+    """
+    utc, local = (pl.col(when).dt.convert_time_zone(zone) for zone in ("UTC", time_zone))
+    is_local, is_utc = (
+        (clock.dt.minute() == 0) & (clock.dt.second() == 0) & (clock.dt.nanosecond() == 0)
+        for clock in (local, utc)
     )
-    has_offset = text.str.contains(_WITH_OFFSET)
-    return pl.when(has_offset).then(zoned).otherwise(_from_local(local, source.time_zone))
+    is_hour = pl.when(is_local.any()).then(is_local).otherwise(is_utc)
+    odd = hours.select(pl.col(when).unique()).filter(~is_hour)
+    told = hours.join(odd, on=when, how="semi")
+    return told.select("station_id", when, rule=pl.lit(NO_HOUR))
 
 
-def _from_local(column: pl.Expr, time_zone: str) -> pl.Expr:
-    local = column.dt.replace_time_zone(time_zone, ambiguous="null", non_existent="null")
-    return local.dt.convert_time_zone("UTC")
+def _not_adding_up(counts: pl.DataFrame, when: str) -> pl.DataFrame:
+    """(station_id, `when`, rule) where the classes' sum is not what `all` says.
+
+    It may never be above; it is below only where a station that tells light vehicles and others,
+    and so all classes there are, counted every class that it tells anywhere in the file.
+    """
+    is_all = pl.col("vehicle_class") == ALL
+    if not counts.select(is_all.any() & ~is_all.all()).item():
+        return counts.select("station_id", when, rule=pl.lit(NOT_ADDING_UP)).clear()
+    count = pl.col("vehicle_count").cast(pl.Int64)
+    told = (
+        counts.filter(~is_all)
+        .group_by("station_id")
+        .agg(
+            class_count=pl.col("vehicle_class").n_unique(),
+            tells_light=(pl.col("vehicle_class") == "light").any(),
+        )
+    )
+    sums = counts.group_by("station_id", when).agg(
+        whole=count.filter(is_all).first(),
+        parts=count.filter(~is_all).sum(),
+        part_count=count.filter(~is_all).count(),
+    )
+    tolerance = pl.max_horizontal(
+        pl.lit(SUM_TOLERANCE_COUNT), SUM_TOLERANCE_SHARE * pl.col("whole")
+    )
+    tells_classes = pl.col("tells_light") & (pl.col("class_count") > 1)
+    is_whole = tells_classes & (pl.col("part_count") == pl.col("class_count"))
+    excess = pl.col("parts") - pl.col("whole")
+    return (
+        sums.join(told, on="station_id")
+        .filter((excess > tolerance) | (is_whole & (excess < -tolerance)))
+        .select("station_id", when, rule=pl.lit(NOT_ADDING_UP))
+    )

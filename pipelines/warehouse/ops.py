@@ -99,6 +99,17 @@ class FeedDecisions(dy.Schema):
     run_id = dy.String(description="Run of the DAG, or 'command line'.")
 
 
+class Forgotten(dy.Schema):
+    """One row per version of a source of single vehicles whose rows and bytes were deleted."""
+
+    source_id = dy.String(primary_key=True, description="Source as the city file names it.")
+    version_id = dy.String(primary_key=True, description="Hash of the contents that were deleted.")
+    night_date = dy.Date(description="Night that deleted them.")
+    first_date = dy.Date(description="Local day of the earliest of its rows, or of its arrival.")
+    run_id = dy.String(description="Run of the DAG.")
+    forgotten_at = _instant("When they were deleted.")
+
+
 class Steps(dy.Schema):
     """One row per step of a night that ran."""
 

@@ -20,7 +20,9 @@ from uuid import uuid4
 
 import dataframely as dy
 import polars as pl
+from pyarrow import parquet
 
+from pipelines.contracts import personal_columns
 from pipelines.contracts.canonical import canonical_csv
 
 # Up to this many rows are inserted, and the catalog keeps them: each is a bit of SQL, written and
@@ -45,12 +47,20 @@ def two_threads() -> Iterator[Threads]:
         yield Threads(*(stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2)))
 
 
+def partition_folder(objects: str, table: str, key: Mapping[str, object]) -> Path:
+    """Where the files of a partition lie."""
+    folder = Path(objects, *table.split("."))
+    for column, value in key.items():
+        folder /= f"{column}={quote(str(value), safe='')}"
+    return folder
+
+
 @dataclass
 class PartWriter:
     """One partition's rows in key order, part after part.
 
-    With `threads` a part is hashed and written while the caller goes on, one part at a time: `wait`
-    for the last.
+    Up to `inserted_rows` of a part are left to the catalog. With `threads` a part is hashed and
+    written while the caller goes on, one part at a time: `wait` for the last.
     """
 
     objects: str
@@ -58,6 +68,7 @@ class PartWriter:
     key: Mapping[str, object]
     contract: type[dy.Schema]
     threads: Threads | None = None
+    inserted_rows: int = INSERTED_ROWS
     row_count: int = 0
     files: list[str] = field(default_factory=list)
     rest: pl.DataFrame = field(init=False)  # too few rows for a file: to be inserted
@@ -77,7 +88,7 @@ class PartWriter:
         self.row_count += ordered.height
         rows = ordered.select(self.contract.column_names())
         self._do("hashing", lambda: self._hash(rows, is_first=is_first))
-        if rows.height <= INSERTED_ROWS:
+        if rows.height <= self.inserted_rows:
             self.rest = pl.concat([self.rest, rows])
             return
         file = self._new_file()
@@ -109,14 +120,24 @@ class PartWriter:
             self._digest.update(canonical_csv(piece, self.contract, header=has_header))
 
     def _new_file(self) -> Path:
-        folder = Path(self.objects, *self.table.split("."))
-        for column, value in self.key.items():
-            folder /= f"{column}={quote(str(value), safe='')}"
+        folder = partition_folder(self.objects, self.table, self.key)
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"qala-{uuid4()}.parquet"
 
     def _write(self, rows: pl.DataFrame, file: Path) -> None:
-        rows.drop(list(self.key)).write_parquet(file, row_group_size=ROWS_A_GROUP)
+        written = rows.drop(list(self.key))
+        if not (hidden := personal_columns(self.contract)):
+            written.write_parquet(file, row_group_size=ROWS_A_GROUP)
+            return
+        # The catalog copies a column's least and greatest value from a file's statistics, and
+        # keeps them when the file is deleted. Polars writes statistics of all columns or of none.
+        parquet.write_table(
+            written.to_arrow(),
+            file,
+            row_group_size=ROWS_A_GROUP,
+            compression="zstd",
+            write_statistics=[name for name in written.columns if name not in hidden],
+        )
 
     @property
     def content_hash(self) -> str:

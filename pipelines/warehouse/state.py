@@ -50,6 +50,13 @@ def version_key(source_id: str, version_id: str) -> dict[str, object]:
     return {"source_id": source_id, "version_id": version_id}
 
 
+def version_keys(sources: Iterable[Governing], kinds: Iterable[str]) -> list[dict[str, object]]:
+    """The partitions of the versions that govern, for some kinds of source, in a stable order."""
+    wanted = set(kinds)
+    pairs = {(s.source_id, s.version_id) for s in sources if s.version_id and s.kind in wanted}
+    return [version_key(*pair) for pair in sorted(pairs)]
+
+
 def date_key(service_date: date) -> dict[str, object]:
     """The column that selects one night's partition."""
     return {"service_date": service_date}

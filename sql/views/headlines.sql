@@ -1,7 +1,8 @@
 -- Purpose: the figures of one night that a person asks for first, as text.
 -- Grain:   one row per headline figure and scope of one service date.
 -- Reads:   marts.metro_reach, marts.bus_reach, marts.diesel_phase_out,
---          marts.ring_road_diversion, marts.commitments_status; parameter 1: the service date.
+--          marts.ring_road_diversion, marts.ring_road_effect, marts.commitments_status;
+--          parameter 1: the service date.
 WITH
 night AS (SELECT CAST(? AS DATE) AS service_date),
 reach AS (
@@ -15,8 +16,19 @@ latest_diversion AS (
     SELECT diversion.*
     FROM marts.ring_road_diversion AS diversion
     WHERE diversion.service_date = (SELECT night.service_date FROM night)
+        AND diversion.vehicle_class = 'heavy'
     ORDER BY diversion.month_date DESC
     LIMIT 1
+),
+-- Of the events the first one, which is the opening: what it did to all screenlines together.
+opening_effect AS (
+    SELECT effect.*
+    FROM marts.ring_road_effect AS effect
+    WHERE effect.service_date = (SELECT night.service_date FROM night)
+        AND effect.place_id = 'all screenlines'
+        AND effect.place_kind = 'role group'
+        AND effect.vehicle_class IN ('heavy', 'all')
+    QUALIFY rank() OVER (ORDER BY effect.event_first_date) = 1
 ),
 headlines AS (
     SELECT
@@ -56,6 +68,17 @@ headlines AS (
     UNION ALL
     SELECT
         5 AS place,
+        'effect on ' || opening_effect.place_id AS figure,
+        opening_effect.vehicle_class || ' vehicles, ' || opening_effect.event_id AS scope,
+        printf('%+.1f %% (%+.1f to %+.1f)', 100 * (opening_effect.ratio - 1),
+            100 * (opening_effect.ratio_low - 1),
+            100 * (opening_effect.ratio_high - 1)) AS value_text,
+        opening_effect.mark,
+        opening_effect.reason
+    FROM opening_effect
+    UNION ALL
+    SELECT
+        6 AS place,
         'commitments: ' || statuses.status AS figure,
         'all sources' AS scope,
         count(*)::VARCHAR AS value_text,

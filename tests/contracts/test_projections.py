@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from pipelines import flow
-from pipelines.contracts import allowed_words, grain, load_contract, unit
+from pipelines.contracts import allowed_words, grain, load_contract, personal_columns, unit
 from pipelines.contracts.checks import Check, contract_checks
 from pipelines.contracts.ddl import comment_sql, create_table_sql, quoted, quoted_text, sql_type
 from pipelines.contracts.dictionary import dictionary_rows
@@ -59,6 +59,19 @@ def test_units_and_words() -> None:
     assert (unit(columns["weight"]), unit(columns["kind"])) == ("kg", None)
     assert allowed_words(columns["kind"]) == ("car", "doll")
     assert allowed_words(columns["weight"]) == ()
+
+
+def test_tables_of_single_vehicles_and_no_others_have_personal_columns() -> None:
+    found = {
+        table.name: personal_columns(load_contract(table))
+        for table in flow.TABLES
+        if table.name.startswith("staging")
+    }
+    hashes = {"plate_hash", "overlap_hash"}
+    personal = {table.name for table in flow.TABLES if table.personal}
+    assert {name: columns for name, columns in found.items() if columns} == dict.fromkeys(
+        personal, hashes
+    )
 
 
 @pytest.mark.parametrize("constraints", [True, False])

@@ -23,6 +23,7 @@ SCHEDULE = """
 hour = "03:00"
 cut_off = "05:00"
 deadline_minutes = 240
+day_tasks = 2
 owner = "toy owner"
 tags = ["toy tag"]
 """

@@ -62,6 +62,16 @@ def test_a_mart_waits_for_what_it_reads_and_for_nothing_else(nightly: Any, mart:
     assert upstream(nightly, f"build_marts.{mart.short_name}") == waits
 
 
+def test_the_days_of_passages_are_shared_by_tasks(nightly: Any) -> None:
+    shared = [mart.short_name for mart in flow.marts() if mart.of_passages]
+    assert shared
+    for mart in shared:
+        task = nightly.get_task(f"build_marts.{mart}")
+        assert task.op_kwargs_expand_input.value == {"place": [0, 1]}
+    mapped = {t.task_id for t in nightly.tasks if t.is_mapped and "build_marts" in t.task_id}
+    assert mapped == {f"build_marts.{mart}" for mart in shared}
+
+
 def test_rerunning_the_fleet_reruns_only_what_follows_from_it(nightly: Any) -> None:
     following = nightly.get_task("ingest_fleet.load").get_flat_relative_ids(upstream=False)
     assert following == {

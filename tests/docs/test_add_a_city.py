@@ -59,6 +59,7 @@ def test_the_blocks_of_the_page_are_city_files(tmp_path: Path) -> None:
         "positions",
         "bus",
         "counts",
+        "passages",
     }
     assert set(load_city(path).sources) == named
 

@@ -66,6 +66,7 @@ DIESEL = {
 DIVERSION = {
     **FIGURE,
     "month_date": date(2026, 10, 1),
+    "vehicle_class": "heavy",
     "passage_day_count": 8,
     "is_complete_month": False,
     "diversion_share": 0.596,
@@ -205,7 +206,11 @@ def test_almaty_s_list_on_toy_figures() -> None:
             DIESEL,
             {**DIESEL, "status_scope": "with reserve", "vehicle_count": 1691},
         ],
-        ring_road_diversion=[later, DIVERSION],
+        ring_road_diversion=[
+            later,
+            DIVERSION,
+            {**DIVERSION, "vehicle_class": "light", "diversion_share": 0.1},
+        ],
         metro_reach=[REACH, {**REACH, "scope_type": "district", "scope_id": "d"}],
         bus_reach=[
             {**REACH, "residents_within_count": None, "reach_share": None, "reason": "no bus"}
@@ -282,6 +287,10 @@ def test_rows_are_chosen_by_text_numbers_and_flags_alike() -> None:
         (FUEL_FIGURE + '\nwhere = { fuel = "diesel" }', "the column 'fuel'"),
         (FUEL_FIGURE + '\nlatest = "month_date"', "the column 'month_date'"),
         (FUEL_FIGURE, "'one' is measured by 2 rows of marts.diesel_phase_out"),
+        (
+            FUEL_FIGURE + '\nlatest = "service_date"',
+            "'one' is measured by 2 rows of marts.diesel_phase_out",
+        ),
     ],
 )
 def test_an_address_that_leads_nowhere_is_an_error(figure: str, message: str) -> None:

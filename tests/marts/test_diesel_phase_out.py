@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.ingest import describe_version
+from pipelines.landable import describe_version
 from pipelines.marts.diesel_phase_out import SERVICE_LIFE_YEARS, DieselPhaseOut
 from pipelines.marts.vehicle_history import compute_vehicle_history
 from pipelines.night import Night, SourceVersion, Window

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.ingest import describe_version
+from pipelines.landable import describe_version
 from pipelines.marts.fleet_reconciliation import compute_fleet_reconciliation
 from pipelines.marts.vehicle_history import compute_vehicle_history
 from pipelines.night import SourceVersion

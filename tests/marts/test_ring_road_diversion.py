@@ -1,145 +1,50 @@
-"""Ring-road diversion: toy readings derivable by hand, matching against a plain search, the sample.
-
-The toy: cordon stations west and east (65 km apart) and north; the ring's gantries g1 and g2.
-"""
+"""Ring-road diversion: toy readings derivable by hand, and the sample city with its known share."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
-import dataframely as dy
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pipelines.marts import ring_road_diversion as mart
-from pipelines.marts.ring_road import shares, through_trips
-from pipelines.marts.ring_road.read_rates import audited_rates, ring_rates, stations_on_the_way
+from pipelines.marts.ring_road import shares
+from pipelines.marts.ring_road.read_rates import audited_rates, ring_rates
 from pipelines.marts.ring_road_diversion import compute_ring_road_diversion
-from pipelines.night import Night, SourceVersion, Window
+from pipelines.marts.toll_audits import TollAudits
+from pipelines.night import SourceVersion
 from pipelines.sample import list_objects, make_object
 from pipelines.sample.truth import TRUTH
-from pipelines.sources.traffic.parse import (
-    parse_count_stations,
-    parse_passages,
-    parse_read_audits,
+from pipelines.sources.traffic.parse import parse_count_stations
+from pipelines.sources.traffic.passages import parse_passages, parse_read_audits
+from pipelines.staging.passages import ReadAudits, stage_passages, stage_read_audits
+from pipelines.staging.traffic import CountStations, stage_count_stations
+from tests.marts.toy_passages import (
+    ALMATY,
+    DAY,
+    MORNING,
+    NOVEMBER,
+    PERFECT,
+    STATIONS,
+    Reading,
+    a_night,
+    a_trip,
+    matched,
+    some_trips,
+    the_audits,
+    the_days,
+    the_passages,
+    the_stations,
+    typed,
 )
-from pipelines.staging.traffic import (
-    CountStations,
-    Passages,
-    ReadAudits,
-    stage_count_stations,
-    stage_passages,
-    stage_read_audits,
-)
 
-Reading = tuple[str, str, datetime, str | None]  # plate, station, moment, direction
-
-ALMATY = "Asia/Almaty"
-NOVEMBER = date(2026, 11, 1)
-DAY = date(2026, 11, 20)
-MORNING = datetime(2026, 11, 20, 3, tzinfo=UTC)  # 08:00 in Almaty
-STATIONS = {
-    "west": ("cordon", 43.30, 76.50),
-    "east": ("cordon", 43.30, 77.30),
-    "north": ("cordon", 43.60, 76.90),
-    "g1": ("ring", 43.40, 76.80),
-    "g2": ("ring", 43.40, 77.00),
-    "avenue": ("screenline", 43.30, 76.90),
-}
-PERFECT = {name: (1000, 1000) for name, (role, _, _) in STATIONS.items() if role != "screenline"}
-
-
-def a_night(service_date: date = DAY) -> Night:
-    window = Window(7 * 3600, 9 * 3600)
-    return Night("toy", "Toy", service_date, "weekday", ALMATY, window, "measured")
-
-
-def typed(schema: type[dy.Schema], rows: Iterable[dict[str, object]]) -> pl.DataFrame:
-    types = {name: column.dtype for name, column in schema.columns().items()}
-    versioned = ({"source_id": "toy", "version_id": "v1", **row} for row in rows)
-    return pl.DataFrame(list(versioned), schema=types)
-
-
-def the_stations(names: Iterable[str] = STATIONS) -> pl.DataFrame:
-    return typed(
-        CountStations,
-        (
-            dict(zip(("role", "latitude", "longitude"), STATIONS[name], strict=True))
-            | {"station_id": name}
-            for name in names
-        ),
-    )
-
-
-def the_passages(readings: Sequence[Reading], vehicle_class: str = "heavy") -> pl.DataFrame:
-    return typed(
-        Passages,
-        (
-            {
-                "passage_number": number,
-                "station_id": station,
-                "passed_at": moment,
-                "direction": direction,
-                "vehicle_class": vehicle_class,
-                "plate_hash": plate.rjust(16, "0"),
-            }
-            for number, (plate, station, moment, direction) in enumerate(readings, start=1)
-        ),
-    )
-
-
-def the_audits(rates: dict[str, tuple[int, int]]) -> pl.DataFrame:
-    return typed(
-        ReadAudits,
-        (
-            {
-                "station_id": name,
-                "audit_date": DAY,
-                "hour_of_day": 12,
-                "vehicles_seen_count": seen,
-                "plates_read_count": read,
-            }
-            for name, (seen, read) in rates.items()
-        ),
-    )
-
-
-def a_trip(
-    plate: object,
-    *,
-    ends: tuple[str, str] = ("west", "east"),
-    start: datetime = MORNING,
-    minutes: float = 60,
-    ring: Sequence[str] = (),
-) -> list[Reading]:
-    """In at one end, past gantries evenly in between, out at the other."""
-    step = minutes / (len(ring) + 1)
-    gantries = [
-        (str(plate), name, start + timedelta(minutes=step * place), "in")
-        for place, name in enumerate(ring, start=1)
-    ]
-    end = start + timedelta(minutes=minutes)
-    return [(str(plate), ends[0], start, "in"), *gantries, (str(plate), ends[1], end, "out")]
-
-
-def some_trips(
-    ring_count: int, city_count: int, prefix: str = "p", **kinds: object
-) -> list[Reading]:
-    """As many trips past g1, and through the city."""
-    readings: list[Reading] = []
-    for number in range(ring_count + city_count):
-        ring = ("g1",) if number < ring_count else ()
-        readings += a_trip(f"{prefix}{number}", ring=ring, **kinds)  # type: ignore[arg-type]  # keywords of a_trip
-    return readings
+DAYS_1, DAYS_2 = timedelta(days=1), timedelta(days=2)
 
 
 def computed(
@@ -147,17 +52,23 @@ def computed(
     rates: dict[str, tuple[int, int]] | None = None,
     stations: pl.DataFrame | None = None,
     service_date: date = DAY,
+    forgotten_days: Collection[date] = (),
 ) -> pl.DataFrame:
+    listed = CountStations.validate(the_stations() if stations is None else stations)
     return compute_ring_road_diversion(
         a_night(service_date),
-        count_stations=CountStations.validate(the_stations() if stations is None else stations),
-        passages=Passages.validate(passages),
+        count_stations=listed,
+        matched_trips=matched(passages, listed),
+        passage_days=the_days(passages),
         read_audits=ReadAudits.validate(the_audits(PERFECT if rates is None else rates)),
+        toll_audits=TollAudits.create_empty(),
+        forgotten_days=forgotten_days,
     )
 
 
 def this_month(rows: pl.DataFrame, month: date = NOVEMBER) -> dict[str, object]:
-    return rows.filter(pl.col("month_date") == month).row(0, named=True)
+    of_month = rows.filter(pl.col("month_date") == month, pl.col("vehicle_class") == "heavy")
+    return of_month.row(0, named=True)
 
 
 # Shares by hand
@@ -188,17 +99,6 @@ def test_a_thousand_trucks_of_which_forty_percent_take_the_ring() -> None:
     assert row["diversion_share"] == 0.4
     assert (row["read_rate_cordon"], row["read_rate_ring"]) == (0.85, 0.95)
     assert (row["numerator_count"], row["denominator_count"]) == (16_000.0, 40_000.0)
-
-
-def test_the_formula_alone() -> None:
-    numerator, denominator = shares.corrected_share(
-        matched=np.array([274.55, 722.5 - 274.55]),
-        on_ring=np.array([True, False]),
-        weight=np.array([1 / 0.85**2] * 2),
-        ring_rate=np.array([0.95, 1.0]),
-    )
-    assert numerator == pytest.approx(400)
-    assert denominator == pytest.approx(1000)
 
 
 def test_pairs_are_weighed_by_what_their_ends_read() -> None:
@@ -249,7 +149,7 @@ def test_rates_fall_back_from_the_quarter_of_the_day_to_station_and_role() -> No
     )
     rates = {
         (name, band): (rate, seen)
-        for name, _, band, rate, seen in audited_rates(audits, stations).rows()
+        for _, name, _, band, rate, seen in audited_rates(audits, stations, [NOVEMBER]).rows()
     }
     assert rates["west", 0] == (0.9, 50)  # its own 50 vehicles
     assert rates["west", 2] == (0.75, 80)  # 30 are too few: 60 of the station's 80
@@ -259,12 +159,18 @@ def test_rates_fall_back_from_the_quarter_of_the_day_to_station_and_role() -> No
 
 def test_the_slope_of_the_ring_s_rate_is_its_derivative() -> None:
     on_the_way = pl.DataFrame(
-        {"entry_station_id": ["w"] * 2, "exit_station_id": ["e"] * 2, "station_id": ["g1", "g2"]}
+        {
+            "month_date": [NOVEMBER] * 2,
+            "entry_station_id": ["w"] * 2,
+            "exit_station_id": ["e"] * 2,
+            "station_id": ["g1", "g2"],
+        }
     )
 
     def rate(first: float) -> pl.DataFrame:
         rates = pl.DataFrame(
             {
+                "month_date": [NOVEMBER] * 2,
                 "station_id": ["g1", "g2"],
                 "role": ["ring"] * 2,
                 "band": [0, 0],
@@ -346,10 +252,10 @@ def test_slow_trips_through_the_city_are_not_cut_off_by_fast_ones_on_the_ring() 
 
 
 def test_entries_whose_limit_ends_after_the_last_day_delivered_are_not_counted() -> None:
-    # 60 minutes are the pair's free-flow time, so its limit is 105 minutes. An entry at 22:30
-    # could still leave after midnight: neither the fast nor the slow way may be counted.
+    # 60 minutes are the pair's free-flow time, so its limit is 105 minutes. An entry in the hour
+    # from 22:00 could still leave after midnight: neither the fast nor the slow way may be counted.
     late = datetime(2026, 11, 20, 17, 30, tzinfo=UTC)
-    in_time = late - timedelta(minutes=16)
+    in_time = late - timedelta(minutes=31)
     readings = some_trips(10, 10)
     readings += some_trips(20, 0, "late", start=late)
     readings += some_trips(5, 0, "in time", start=in_time)
@@ -388,10 +294,86 @@ def test_a_month_is_complete_when_every_day_was_delivered() -> None:
         for reading in some_trips(5, 5, f"{day}-", start=start + timedelta(days=day))
     ]
     rows = computed(the_passages(readings))
+    assert rows.height == 10  # each month between has a row
+    assert this_month(rows, date(2026, 7, 1))["reason"] == mart.NO_PASSAGES
     february = this_month(rows, date(2026, 2, 1))
     assert (february["passage_day_count"], february["is_complete_month"]) == (28, True)
     assert february["matched_count"] == 280
     assert this_month(rows)["reason"] == mart.NO_PASSAGES
+
+
+def test_days_whose_passages_are_deleted_count_and_are_told() -> None:
+    start = datetime(2026, 11, 4, 5, tzinfo=UTC)
+    days = [start + timedelta(days=day) for day in range(5)]
+    readings = [r for day in days for r in some_trips(6, 4, f"{day}-", start=day)]
+    passages = the_passages(readings)
+    known = this_month(computed(passages))
+    assert (known["passage_day_count"], known["replayed_day_count"]) == (5, 0)
+    # Two days of this month, and one that was never delivered.
+    forgotten = [day.date() for day in days[:2]] + [date(2026, 10, 1)]
+    row = this_month(computed(passages, forgotten_days=forgotten))
+    assert row == {**known, "replayed_day_count": 2}
+
+
+def test_a_deleted_day_that_no_list_of_passages_tells_of_is_known_by_its_trips() -> None:
+    passages = the_passages(some_trips(6, 4) + some_trips(6, 4, "n", start=MORNING - DAYS_2))
+    rows = compute_ring_road_diversion(
+        a_night(),
+        count_stations=CountStations.validate(the_stations()),
+        matched_trips=matched(passages),
+        passage_days=the_days(passages.filter(pl.col("passed_at") > MORNING - DAYS_1)),
+        read_audits=ReadAudits.validate(the_audits(PERFECT)),
+        toll_audits=TollAudits.create_empty(),
+        forgotten_days=[(MORNING - DAYS_2).date()],
+    )
+    row = this_month(rows)
+    assert (row["passage_day_count"], row["replayed_day_count"]) == (2, 1)
+    assert row["matched_count"] == 20
+
+
+# Classes
+
+
+def test_each_class_that_is_read_has_its_own_share() -> None:
+    light = the_passages(some_trips(5, 15, "l"), "light").with_columns(version_id=pl.lit("v2"))
+    rows = computed(pl.concat([the_passages(some_trips(12, 8)), light]))
+    told = rows.select("vehicle_class", "matched_count", "diversion_share").rows()
+    assert told == [("heavy", 20, 0.6), ("light", 20, 0.25)]
+
+
+# Read rates of a month
+
+
+def test_a_month_s_rate_stands_on_the_year_that_ends_with_it() -> None:
+    stations = the_stations(["west", "g1"])
+    months = [date(2026, 10, 1), NOVEMBER]
+    every = the_audits({"west": (100, 90), "g1": (100, 80)})
+
+    def rates(*others: tuple[date, int]) -> dict[tuple[date, str], float]:
+        ring = the_audits({"g1": (100, 0)})
+        parts = [every.with_columns(audit_date=pl.lit(date(2026, 10, 31)))]
+        parts += [
+            ring.with_columns(audit_date=pl.lit(day), plates_read_count=pl.lit(read, pl.Int32))
+            for day, read in others
+        ]
+        rows = audited_rates(pl.concat(parts), stations, months).filter(band=2).rows(named=True)
+        return {(row["month_date"], row["station_id"]): row["read_rate"] for row in rows}
+
+    first, second = ((month, "g1") for month in months)
+    assert rates()[first] == rates()[second] == 0.8
+    # What is audited in November is of November, and no night changes October's rate by it.
+    assert rates((date(2026, 11, 1), 40))[first] == 0.8
+    assert rates((date(2026, 11, 1), 40))[second] == 0.6
+    # Of the year before: from November 1, 2025, for October 2026.
+    assert rates((date(2025, 11, 1), 40))[first] == 0.6
+    assert rates((date(2025, 10, 31), 40))[first] == 0.8
+    assert rates((date(2025, 11, 30), 40))[second] == 0.8
+
+
+def test_a_month_before_all_audits_stands_on_them() -> None:
+    audits = the_audits({"west": (100, 90), "g1": (100, 80)})  # of November
+    rates = audited_rates(audits, the_stations(["west", "g1"]), [date(2026, 1, 1)])
+    assert set(rates.get_column("read_rate")) == {0.9, 0.8}
 
 
 # No number
@@ -421,9 +403,9 @@ def test_without_audits_a_range_is_published_and_no_share(
     row = this_month(computed(the_passages(some_trips(380, 620)), rates))
     assert row["diversion_share"] is row["numerator_count"] is row["read_rate_ring"] is None
     assert (row["diversion_share_naive"], row["matched_count"]) == (0.38, 1000)
-    low, high = shares.wilson_interval(0.38, 1000)
-    assert row["diversion_share_low"] == pytest.approx(low, abs=1e-6)
-    assert row["diversion_share_high"] == pytest.approx(high / 0.70, abs=1e-6)
+    low, high = shares.wilson_interval(np.array([0.38]), np.array([1000.0]))
+    assert row["diversion_share_low"] == pytest.approx(low[0], abs=1e-6)
+    assert row["diversion_share_high"] == pytest.approx(high[0] / 0.70, abs=1e-6)
     assert (row["reason"], row["method"]) == (mart.NO_AUDITS, mart.METHOD_WITHOUT_AUDITS)
 
 
@@ -450,56 +432,75 @@ def test_what_is_missing_is_a_row_with_the_reason(
 # Intervals
 
 
-def test_wilson_and_clustered_intervals_by_hand() -> None:
-    assert shares.wilson_interval(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
-    # Two days with 4 and 6 of 10: the ratio's variance is 2/1 * (1 + 1) / 400, t(1) = 12.706.
-    half = shares.day_clustered_half_width(np.array([4.0, 6.0]), np.array([10.0, 10.0]))
-    assert half == pytest.approx(12.7062 * 0.1, abs=1e-3)
+def test_wilson_s_interval_by_hand() -> None:
+    low, high = shares.wilson_interval(np.array([0.5]), np.array([10.0]))
+    assert (low[0], high[0]) == pytest.approx((0.2366, 0.7634), abs=1e-4)
 
 
-def trips_of_months(days_a_month: int, spread: float) -> pl.DataFrame:
-    """200 months of west-east trips; the share of each day varies round 0.4."""
-    rng = np.random.default_rng(20230616)
-    parts = []
-    for month in range(200):
-        first = date(2000 + month // 12, month % 12 + 1, 1)
-        for day in range(days_a_month):
-            count = int(rng.integers(150, 250))
-            share = np.clip(rng.normal(0.4, spread), 0, 1)
-            taken = (rng.random(count) < share) & (rng.random(count) < 0.9)
-            parts.append(
-                pl.DataFrame(
-                    {"entry_date": [first + timedelta(days=day)] * count, "is_read_on_ring": taken}
-                )
-            )
-    return (
-        pl.concat(parts)
-        .with_row_index("trip_id")
-        .with_columns(
-            entry_station_id=pl.lit("west"),
-            exit_station_id=pl.lit("east"),
-            entry_band=pl.lit(1, pl.Int32),
-            exit_band=pl.lit(1, pl.Int32),
-        )
+def days_of_trips(month: date, taken: Collection[tuple[int, int]]) -> pl.DataFrame:
+    """Counts of west-east trips, day after day: (read on the ring, others)."""
+    rows = [
+        (month + timedelta(days=day), way, count)
+        for day, counts in enumerate(taken)
+        for way, count in zip((True, False), counts, strict=True)
+        if count
+    ]
+    trips = pl.DataFrame(
+        rows, schema=["service_date", "is_read_on_ring", "trip_count"], orient="row"
     )
+    return trips.with_columns(
+        month_date=pl.lit(month),
+        vehicle_class=pl.lit("heavy"),
+        entry_station_id=pl.lit("west"),
+        exit_station_id=pl.lit("east"),
+        entry_band=pl.lit(1, pl.Int32),
+        exit_band=pl.lit(1, pl.Int32),
+        log_minutes=pl.lit(4.0),
+    )
+
+
+def rates_of(months: list[date], ring: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Perfectly known rates: 1 at the cordon, and of the one gantry on the way."""
+    many = 10_000_000
+    seen = {"west": (many, many), "east": (many, many), "g1": (many, int(many * ring))}
+    rates = audited_rates(the_audits(seen), the_stations(["west", "east", "g1"]), months)
+    way = pl.DataFrame({"month_date": months}).with_columns(
+        entry_station_id=pl.lit("west"),
+        exit_station_id=pl.lit("east"),
+        station_id=pl.lit("g1"),
+    )
+    return rates, ring_rates(way, rates)
+
+
+def test_days_that_differ_widen_the_interval_by_hand() -> None:
+    # Seven days with 4 or 6 of 10, one with 5: variance 8/7 * squares / 80^2, t(7) = 2.3646.
+    taken = [(4, 6), (6, 4)] * 3 + [(4, 6), (5, 5)]
+    trips = days_of_trips(NOVEMBER, taken)
+    rates, ring = rates_of([NOVEMBER], 1.0)
+    row = shares.shares(trips, rates, ring, ["month_date"]).row(0, named=True)
+    share = 39 / 80
+    squares = sum((on - share * 10) ** 2 for on, _ in taken)
+    half = 2.364624 * (8 / 7 * squares / 80**2) ** 0.5
+    assert row["share"] == pytest.approx(share)
+    assert row["low"] == pytest.approx(share - half, abs=1e-6)
+    assert row["high"] == pytest.approx(share + half, abs=1e-6)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("days", "spread"), [(10, 0.08), (28, 0.05), (1, 0.0), (3, 0.0)])
 def test_intervals_hold_the_true_share_about_as_often_as_they_say(days: int, spread: float) -> None:
-    trips = trips_of_months(days, spread)
-    many = 10_000_000
-    rates = audited_rates(
-        the_audits({"west": (many, many), "east": (many, many), "g1": (many, many * 9 // 10)}),
-        the_stations(["west", "east", "g1"]),
-    )
-    on_the_way = pl.DataFrame(
-        {"entry_station_id": ["west"], "exit_station_id": ["east"], "station_id": ["g1"]}
-    )
-    months = shares.month_shares(trips, rates, ring_rates(on_the_way, rates))
-    hits = sum(month.low <= 0.4 <= month.high for month in months if month.share is not None)
-    assert len(months) == 200
-    assert 181 <= hits <= 197
+    rng = np.random.default_rng(20230616)
+    months = [date(2000 + month // 12, month % 12 + 1, 1) for month in range(200)]
+    parts = []
+    for month in months:
+        counts = rng.integers(150, 250, days)
+        true = np.clip(rng.normal(0.4, spread, days), 0, 1)
+        read = rng.binomial(counts, true * 0.9)
+        parts.append(days_of_trips(month, list(zip(read.tolist(), (counts - read).tolist()))))  # noqa: B905  # of one length
+    rates, ring = rates_of(months, 0.9)
+    found = shares.shares(pl.concat(parts), rates, ring, ["month_date"])
+    assert found.height == 200
+    assert 181 <= found.filter(pl.lit(0.4).is_between("low", "high")).height <= 197
 
 
 def test_few_audited_vehicles_widen_the_interval() -> None:
@@ -509,105 +510,14 @@ def test_few_audited_vehicles_widen_the_interval() -> None:
     assert wide["diversion_share"] == narrow["diversion_share"]
     # 1.96 * share / r * sqrt(r (1 - r) / n) in quadrature with the same sampling error.
     share = 0.4 / 0.9
-    sampling = share - shares.wilson_interval(0.4, 1000)[0] / 0.9
+    sampling = share - shares.wilson_interval(np.array([0.4]), np.array([1000.0]))[0][0] / 0.9
     audit = 1.959964 * share / 0.9 * (0.09 / 50) ** 0.5
     low = share - (sampling**2 + audit**2) ** 0.5
     assert wide["diversion_share_low"] == pytest.approx(low, abs=1e-6)
     assert narrow["diversion_share_low"] > wide["diversion_share_low"]  # type: ignore[operator]  # two floats
 
 
-# The same whatever the order, and equal to a plain search
-
-
-def searched(readings: Sequence[Reading]) -> set[tuple[str, datetime, str, str, bool]]:
-    """Trips by a loop over each plate's readings: plate, entry, ends, read on the ring."""
-    found: list[tuple[str, datetime, str, str, bool, float]] = []
-    for plate in {reading[0] for reading in readings}:
-        ordered = sorted(
-            (r for r in readings if r[0] == plate), key=lambda r: (r[2], list(STATIONS).index(r[1]))
-        )
-        kept: list[Reading] = []
-        previous: Reading | None = None
-        for reading in ordered:
-            if (
-                previous
-                and previous[1] == reading[1]
-                and reading[2] - previous[2] <= timedelta(seconds=300)
-            ):
-                previous = reading
-                continue
-            kept.append(reading)
-            previous = reading
-        cordon = [n for n, reading in enumerate(kept) if STATIONS[reading[1]][0] == "cordon"]
-        for here, there in pairwise(cordon):
-            entry, exit_ = kept[here], kept[there]
-            if (entry[3], exit_[3]) == ("in", "out") and entry[1] != exit_[1]:
-                seconds = (exit_[2] - entry[2]).total_seconds()
-                found.append((plate, entry[2], entry[1], exit_[1], there - here > 1, seconds))
-    limit: dict[tuple[str, str], float] = {}
-    for pair in {trip[2:4] for trip in found}:
-        (_, north, east), (_, north_2, east_2) = STATIONS[pair[0]], STATIONS[pair[1]]
-        across = (east_2 - east) * np.cos(np.radians((north + north_2) / 2))
-        km = 6371.0 * np.radians(np.hypot(north_2 - north, across))
-        slowest = km / through_trips.SLOWEST_KMH * 3600
-        times = {
-            way: [t[5] for t in found if t[2:4] == pair and t[4] is way and t[5] <= slowest]
-            for way in (False, True)
-        }
-        enough = [
-            np.quantile(v, 0.25)
-            for v in times.values()
-            if len(v) >= through_trips.FEWEST_TRIPS_OF_A_WAY
-        ]
-        both = times[False] + times[True]
-        if both:
-            free_flow = max(enough) if enough else np.quantile(both, 0.25)
-            limit[pair] = min(free_flow * through_trips.LIMIT_FACTOR, slowest)
-    return {t[:5] for t in found if t[5] <= int(limit.get(t[2:4], -1))}
-
-
-NAMES = [name for name in STATIONS if name != "avenue"]
-some_readings = st.lists(
-    st.tuples(
-        st.sampled_from("abcd"),
-        st.sampled_from(NAMES),
-        st.integers(0, 40).map(lambda n: MORNING + timedelta(minutes=3 * n)),
-        st.sampled_from(["in", "out"]),
-    ),
-    max_size=60,
-    unique_by=lambda reading: (reading[0], reading[2]),
-)
-
-
-@pytest.mark.slow
-@settings(max_examples=60, deadline=None)
-@given(some_readings)
-def test_matching_equals_a_search_plate_by_plate(readings: list[Reading]) -> None:
-    stations = the_stations(NAMES)
-    matched = through_trips.match_through_trips(the_passages(readings), stations, ALMATY, DAY)
-    expected = searched(readings)
-    keys = ("entry_station_id", "exit_station_id", "is_read_on_ring")
-    assert sorted(matched.trips.select(keys).rows()) == sorted(trip[2:] for trip in expected)
-    read = matched.ring_readings.get_column("trip_id").unique().sort()
-    assert read.equals(matched.trips.filter("is_read_on_ring").get_column("trip_id").sort())
-
-
-def test_the_way_of_a_pair_is_that_of_its_return() -> None:
-    trips = pl.DataFrame(
-        {
-            "trip_id": [1, 2],
-            "entry_station_id": ["west", "east"],
-            "exit_station_id": ["east", "west"],
-        }
-    )
-    read = pl.DataFrame({"trip_id": [1, 2, 2], "station_id": ["g1", "g1", "g2"]})
-    way = stations_on_the_way(trips, read)
-    assert way.rows() == [
-        ("east", "west", "g1"),
-        ("east", "west", "g2"),
-        ("west", "east", "g1"),
-        ("west", "east", "g2"),
-    ]
+# The same whatever the order
 
 
 def shuffled_readings() -> pl.DataFrame:
@@ -684,15 +594,19 @@ def test_the_sample_s_true_share_is_found_within_a_few_points() -> None:
     names = [item.name for item in list_objects("passages", DAY)]
     last_week = [f"passages_{DAY - timedelta(days=back):%Y-%m-%d}.parquet" for back in range(7)]
     chosen = [*names[:12:4], *last_week]
+    passages = staged_sample("passages", chosen)
+    stations = CountStations.validate(staged_sample("count_stations", ["count_stations.csv"]))
     rows = compute_ring_road_diversion(
         a_night(),
-        count_stations=CountStations.validate(
-            staged_sample("count_stations", ["count_stations.csv"])
-        ),
-        passages=Passages.validate(staged_sample("passages", chosen)),
+        count_stations=stations,
+        matched_trips=matched(passages, stations),
+        passage_days=the_days(passages),
         read_audits=ReadAudits.validate(staged_sample("read_audits", ["read_audits.csv"])),
+        toll_audits=TollAudits.create_empty(),
+        forgotten_days=(),
     )
-    assert rows.height == 4
+    assert set(rows.get_column("warning")) == {None}
+    rows = rows.filter(pl.col("passage_day_count") > 0)
     assert rows.get_column("passage_day_count").to_list() == [1, 1, 1, 7]
     for row in rows.iter_rows(named=True):
         assert row["diversion_share"] == pytest.approx(

@@ -18,6 +18,7 @@ from pipelines.contracts.ddl import create_table_sql, quoted
 from pipelines.errors import AuditError, SettingsError
 from pipelines.quality.audit import run_checks
 from pipelines.quality.expectations import Expectation
+from pipelines.quality.failing import sample_json
 from pipelines.quality.results import CheckResult, require_passed, results_frame
 from pipelines.quality.suite import AuditTable
 
@@ -296,6 +297,15 @@ def test_personal_columns_are_withheld(connection: duckdb.DuckDBPyConnection) ->
     results = run_checks(connection, [AuditTable("staging.passages", Passages)], NIGHT)
     pattern = next(r for r in results if not r.is_passed)
     assert json.loads(str(pattern.sample_rows)) == [{"passage": 1, "plate_hash": "withheld"}]
+
+
+def test_a_sample_of_another_table_s_check_withholds_them_too(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    query = "SELECT 'g1' AS station_id, 'a' AS overlap_hash, 'b' AS plate_hash"
+    assert json.loads(str(sample_json(connection, query))) == [
+        {"station_id": "g1", "overlap_hash": "withheld", "plate_hash": "withheld"}
+    ]
 
 
 @pytest.mark.parametrize("kwargs", [{}, {"column": "mode", "min": 1}])

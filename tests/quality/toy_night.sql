@@ -81,18 +81,40 @@ INSERT INTO marts.vehicle_history BY NAME
         known_to_date);
 INSERT INTO staging.count_stations BY NAME
     SELECT 'stations' AS source_id, 'c1' AS version_id, * FROM (VALUES
-        ('k1', 'cordon'), ('g1', 'ring'))
+        ('k1', 'cordon'), ('k2', 'cordon'), ('g1', 'ring'))
     AS rows (station_id, role);
 INSERT INTO staging.count_station_hours BY NAME
     SELECT 'counts' AS source_id, 'd1' AS version_id, 'k1' AS station_id, 'heavy' AS vehicle_class,
         TIMESTAMPTZ '2026-11-19 00:00:00+00' + INTERVAL (hour) HOUR AS hour_at,
         CASE WHEN hour <> 5 THEN hour END AS vehicle_count
     FROM range(24) AS hours (hour);
+INSERT INTO staging.count_station_days BY NAME
+    SELECT 'counts' AS source_id, 'd1' AS version_id, 'k1' AS station_id, 'heavy' AS vehicle_class,
+        DATE '2026-11-19' AS service_date, 271 AS vehicle_count, 24 AS day_hour_count,
+        23 AS counted_hour_count, 1 AS null_hour_count, 1 AS zero_hour_count,
+        15.9 AS mean_clock_hour;
 INSERT INTO staging.passages BY NAME
     SELECT 'passages' AS source_id, 'p1' AS version_id, 'k1' AS station_id,
         TIMESTAMPTZ '2026-11-20 10:00:00+00' AS passed_at, * FROM (VALUES
         (1, '0123456789abcdef'), (2, NULL))
     AS rows (passage_number, plate_hash);
+INSERT INTO staging.passage_days BY NAME
+    SELECT 'passages' AS source_id, 'p1' AS version_id, 'k1' AS station_id,
+        DATE '2026-11-20' AS passed_date, 2 AS reading_count, 1 AS unread_count,
+        1 AS undirected_count;
+-- Of another file the passages are deleted, and the days stay.
+INSERT INTO staging.passage_days BY NAME
+    SELECT 'passages' AS source_id, 'p0' AS version_id, 'k2' AS station_id,
+        DATE '2026-11-20' AS passed_date, 60 AS reading_count, 0 AS unread_count,
+        0 AS undirected_count;
+INSERT INTO staging.toll_transactions BY NAME
+    SELECT 'tolls' AS source_id, 'y1' AS version_id, 'g1' AS station_id,
+        TIMESTAMPTZ '2026-11-20 10:30:00+00' AS paid_at, * FROM (VALUES
+        (1, '0123456789abcdef'), (2, NULL))
+    AS rows (transaction_number, plate_hash);
+INSERT INTO staging.toll_days BY NAME
+    SELECT 'tolls' AS source_id, 'y1' AS version_id, 'g1' AS station_id,
+        DATE '2026-11-20' AS passed_date, 2 AS transaction_count, 1 AS unread_count;
 INSERT INTO staging.read_audits BY NAME
     SELECT 'audits' AS source_id, 'q1' AS version_id, 'k1' AS station_id, DATE '2026-11-19' AS audit_date,
         8 AS hour_of_day, 100 AS vehicles_seen_count, 85 AS plates_read_count;
@@ -126,6 +148,13 @@ INSERT INTO staging.street_works BY NAME
     SELECT 'works' AS source_id, 'w1' AS version_id, * FROM (VALUES
         ('abai', 'radial', 'open', DATE '2026-08-31'), ('nameless', 'internal', NULL, NULL))
     AS rows (work_id, street_class, stage, stage_date);
+-- The cordon's station as it was published: "over 1,000" before, "about 800" after.
+INSERT INTO staging.published_levels BY NAME
+    SELECT 'told' AS source_id, 'l1' AS version_id, 'k1' AS station_id, 'k' AS pair_id,
+        DATE '2025-06-17' AS published_date, * FROM (VALUES
+        ('before', DATE '2023-06-01', DATE '2023-06-15', 1000, 'over'),
+        ('after', DATE '2023-07-16', DATE '2023-07-31', 800, 'about'))
+    AS rows (level_id, period_from_date, period_to_date, vehicles_per_day, qualifier);
 -- A vehicle on trip t1, and what is foretold of it: two calls; t2 is cancelled.
 INSERT INTO staging.vehicle_positions BY NAME
     SELECT 'positions' AS source_id, 'p1' AS version_id,
@@ -280,13 +309,83 @@ INSERT INTO marts.main_streets BY NAME
     SELECT DATE '2026-11-20' AS service_date, * FROM (VALUES
         ('radial', 1, 1, 1), ('internal', 1, 0, 1), ('all', 2, 1, 2))
     AS rows (street_class, street_count, opened_count_low, opened_count_high);
+-- Sixty trucks went from one station of the cordon to the other, forty of them by the ring.
+INSERT INTO marts.matched_trips BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'heavy' AS vehicle_class, 'k1' AS entry_station_id,
+        'k2' AS exit_station_id, 'in out' AS directions, 8 AS entry_hour, 1 AS exit_band,
+        160 AS minutes_bin, * FROM (VALUES ('', 60), ('any', 40), ('g1', 40))
+    AS rows (reader, trip_count);
+INSERT INTO marts.toll_audits BY NAME
+    SELECT DATE '2026-11-20' AS service_date, DATE '2026-11-20' AS audit_date, 'g1' AS station_id,
+        15 AS hour_of_day, 1 AS vehicles_seen_count, 1 AS plates_read_count;
+-- October is over; the night before told a share of 0.39.
+INSERT INTO marts.through_trips BY NAME
+    SELECT DATE '2026-11-20' AS service_date, DATE '2026-10-01' AS month_date,
+        'heavy' AS vehicle_class, 0.4 AS diversion_share, 0.2 AS diversion_share_low,
+        0.6 AS diversion_share_high, 60.0 AS ring_minutes, 80.0 AS city_minutes, * FROM (VALUES
+        ('k1', 'k2', 70, 30), ('k2', 'k1', 30, 10))
+    AS rows (entry_station_id, exit_station_id, matched_count, matched_ring_count);
+INSERT INTO marts.ring_road_restatements BY NAME
+    SELECT DATE '2026-11-20' AS service_date, DATE '2026-11-19' AS before_date,
+        DATE '2026-10-01' AS month_date, 'heavy' AS vehicle_class, 0.39 AS diversion_share_before,
+        0.4 AS diversion_share, 31 AS passage_day_count_before, 31 AS passage_day_count,
+        'passages of days told before came late or were replaced' AS cause;
 INSERT INTO marts.ring_road_diversion BY NAME
-    SELECT DATE '2026-11-20' AS service_date, * FROM (VALUES
-        (DATE '2026-10-01', 31, true, 100, 40, 0.4, 0.3, 0.5, 0.8, 0.9, NULL),
-        (DATE '2026-11-01', 20, false, 5, 0, NULL, NULL, NULL, NULL, NULL, 'too few'))
-    AS rows (month_date, passage_day_count, is_complete_month, matched_count, matched_ring_count,
+    SELECT DATE '2026-11-20' AS service_date, 1 AS replayed_day_count, * FROM (VALUES
+        (DATE '2026-10-01', 'heavy', 31, true, 100, 40, 0.4, 0.3, 0.5, 0.8, 0.9, NULL),
+        (DATE '2026-11-01', 'heavy', 20, false, 5, 0, NULL, NULL, NULL, NULL, NULL, 'too few'),
+        (DATE '2026-10-01', 'light', 31, true, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'none'),
+        (DATE '2026-11-01', 'light', 20, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'none'))
+    AS rows (month_date, vehicle_class, passage_day_count, is_complete_month, matched_count, matched_ring_count,
         diversion_share, diversion_share_low, diversion_share_high, read_rate_cordon, read_rate_ring,
         reason);
+-- One station of the cordon counts well; the other one and the ring's have a camera alone.
+INSERT INTO marts.sensor_health BY NAME
+    SELECT DATE '2026-11-20' AS service_date, * FROM (VALUES
+        ('k1', 28, 27, 0, 27, 0.964286, NULL), ('k2', 0, 0, 0, 0, NULL, NULL),
+        ('g1', 0, 0, 0, 0, NULL, NULL))
+    AS rows (station_id, expected_day_count, complete_day_count, missing_day_count,
+        usable_day_count, health_weight, findings);
+INSERT INTO marts.station_aadt BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'k1' AS station_id, 84 AS counted_cell_count,
+        0 AS filled_cell_count, 360 AS counted_day_count, 5 AS left_out_day_count, *
+    FROM (VALUES (DATE '2025-11-01', DATE '2026-10-31'), (DATE '2025-01-01', DATE '2025-12-31'))
+        AS years (year_from_date, year_to_date)
+    CROSS JOIN (VALUES ('all', 1000.0), ('light', 600.0), ('medium', 100.0), ('heavy', 300.0))
+        AS classes (vehicle_class, aadt_count);
+INSERT INTO marts.station_aadt BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'all' AS vehicle_class,
+        DATE '2025-11-01' AS year_from_date, DATE '2026-10-31' AS year_to_date,
+        0 AS counted_cell_count, 0 AS filled_cell_count, 0 AS counted_day_count,
+        0 AS left_out_day_count, 'no whole day was counted' AS reason, *
+    FROM (VALUES ('k2'), ('g1')) AS stations (station_id);
+INSERT INTO marts.station_factors BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'k1' AS station_id, 1.0 AS factor, *
+    FROM (VALUES ('all'), ('light'), ('medium'), ('heavy')) AS classes (vehicle_class)
+    CROSS JOIN (
+        SELECT 'month' AS factor_kind, number AS factor_number FROM range(1, 13) AS months (number)
+        UNION ALL
+        SELECT 'weekday', number FROM range(1, 8) AS weekdays (number));
+-- The cordon's station is told, the ring had no traffic before, and there is no screenline.
+INSERT INTO marts.ring_road_effect BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'opening' AS event_id, 'all' AS vehicle_class,
+        DATE '2023-06-16' AS event_first_date, DATE '2023-07-21' AS event_settled_date,
+        DATE '2023-06-11' AS before_to_date, DATE '2023-07-24' AS after_from_date,
+        DATE '2025-12-28' AS after_to_date, 72 AS before_week_count, 124 AS after_week_count,
+        20 AS control_count, 1 AS tested_place_count, repeat('0', 64) AS plan_sha256, *
+    FROM (VALUES
+        ('station', 'k1', 0.9, 0.8, 1.0, 0.05, 0.05, NULL),
+        ('station', 'k2', NULL, NULL, NULL, NULL, NULL, 'not counted'),
+        ('station', 'g1', NULL, NULL, NULL, NULL, NULL, 'no weeks before'),
+        ('role group', 'all screenlines', NULL, NULL, NULL, NULL, NULL, 'a sum of no stations'))
+    AS rows (place_kind, place_id, ratio, ratio_low, ratio_high, p_value, p_value_adjusted, reason);
+INSERT INTO marts.ring_road_levels BY NAME
+    SELECT DATE '2026-11-20' AS service_date, 'published' AS published_mark,
+        1 AS station_count, * FROM (VALUES
+        ('before', DATE '2023-06-01', DATE '2023-06-15', 1000, 'over', 1010.0, 1.01, 15),
+        ('after', DATE '2023-07-16', DATE '2023-07-31', 800, 'about', 790.0, 0.9875, 16))
+    AS rows (level_id, period_from_date, period_to_date, published_vehicles_per_day,
+        published_qualifier, vehicles_per_day, ratio_to_published, counted_day_count);
 INSERT INTO marts.commitments_status BY NAME
     SELECT DATE '2026-11-20' AS service_date, * FROM (VALUES
         ('diesel', 'overdue', 1.0, 0.0, 'at most', DATE '2025-12-31', DATE '2026-11-20', NULL),
@@ -350,3 +449,15 @@ INSERT INTO marts.reach_change BY NAME
         ('district', 'south', 400.0, 400.0, 0.0, 0.0, 0.0))
     AS rows (scope_type, scope_id, before_value, after_value, change, timetable_change,
         stops_change);
+-- A thousand trips a day on the ring: 60 km each instead of 50, and an hour instead of two.
+INSERT INTO marts.ring_road_moved BY NAME
+    SELECT service_date, month_date, vehicle_class, reason, told.*
+    FROM marts.ring_road_diversion AS diversion
+    LEFT JOIN (VALUES (1000.0, 750.0, 1250.0, 50000.0, 40000.0, 60000.0, 2000.0, 1500.0, 2500.0,
+        60000.0, 1000.0, 10000.0))
+    AS told (ring_trips_per_day, ring_trips_per_day_low, ring_trips_per_day_high,
+        city_km_avoided_per_day, city_km_avoided_per_day_low, city_km_avoided_per_day_high,
+        city_hours_avoided_per_day, city_hours_avoided_per_day_low,
+        city_hours_avoided_per_day_high, ring_km_per_day, ring_hours_per_day, extra_km_per_day)
+        ON diversion.diversion_share IS NOT NULL
+    WHERE month_date < DATE '2026-11-01';

@@ -26,6 +26,7 @@ SAMPLES = [
     ("counts", "counts_2024-02.parquet"),
     ("counts", "counts_2026-11-03.parquet"),
     ("passages", "passages_2026-11-19.parquet"),
+    ("toll_transactions", "toll_transactions_2026-11-01.parquet"),
     ("read_audits", "read_audits.csv"),
     ("districts", "districts.geojson"),
     ("population", "population_500m.csv"),
@@ -74,7 +75,7 @@ def test_bus_feed_is_the_same_twice_within_a_month(bus_zip: bytes) -> None:
 
 
 def test_another_seed_gives_other_bytes_and_etags() -> None:
-    for product, name in (SAMPLES[1], SAMPLES[4], SAMPLES[8]):
+    for product, name in (SAMPLES[1], SAMPLES[4], SAMPLES[6], SAMPLES[9]):
         assert make_object(product, name, NIGHT, seed=7) != make_object(product, name, NIGHT)
         assert {o.etag for o in list_objects(product, NIGHT, seed=7)}.isdisjoint(
             o.etag for o in list_objects(product, NIGHT)
@@ -101,6 +102,8 @@ def test_files_offered() -> None:
     assert len(passages) == 40
     assert passages[0] == "passages_2025-10-14.parquet"
     assert passages[11:13] == ["passages_2026-09-08.parquet", "passages_2026-10-24.parquet"]
+    tolls = [entry.name for entry in list_objects("toll_transactions", NIGHT)]
+    assert tolls == [f"toll_transactions_{name.removeprefix('passages_')}" for name in passages]
 
 
 def etags(product: str, night: date) -> dict[str, str]:

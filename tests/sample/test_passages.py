@@ -86,6 +86,24 @@ def test_plates_can_be_followed_within_a_month_only(passages: pl.DataFrame) -> N
     assert len(monday & thursday) > 500  # the same trucks come back
 
 
+def test_on_the_first_of_a_month_plates_are_known_by_the_key_before_too() -> None:
+    last, first, second = (
+        pl.read_parquet(passages_parquet(day, DEFAULT_SEED))
+        for day in (date(2026, 10, 31), date(2026, 11, 1), date(2026, 11, 2))
+    )
+    assert last["overlap_hash"].is_null().all()
+    assert second["overlap_hash"].is_null().all()
+    assert first["overlap_hash"].str.contains("^[0-9a-f]{16}$").all()
+    pairs = first.select("plate_hash", "overlap_hash").unique()
+    assert pairs["plate_hash"].is_unique().all()
+    assert pairs["overlap_hash"].is_unique().all()
+    # Trips over midnight go on: some plates of the last hour are read in the first one.
+    late = last.filter(pl.col("passed_at").dt.hour() == 18)["plate_hash"].unique()
+    early = first.filter(pl.col("passed_at").dt.hour() == 19)["overlap_hash"].unique()
+    assert late.is_in(early.implode()).sum() > 50
+    assert not set(late) & set(first["plate_hash"])
+
+
 def test_no_gantry_reads_before_the_ring_opened() -> None:
     before = pl.read_parquet(passages_parquet(RING_OPENED_DATE - timedelta(days=2), DEFAULT_SEED))
     assert not before["station_id"].str.starts_with("ring").any()

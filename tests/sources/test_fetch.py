@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import SourceError
-from pipelines.sources.fetch import fetch_source
+from pipelines.sources.fetch import Fetched, Gate, Known, Secrets, fetch_source
 from pipelines.sources.landing import Landing
 from tests.sources.upstream import BODY, DAY, fetch_one, known_of, source
 
@@ -69,14 +69,61 @@ def test_what_can_not_be_had_is_an_outcome_with_its_reason(
     assert not fetched.is_transient
 
 
-def test_what_the_screen_refuses_is_never_stored(tmp_path: Path) -> None:
+def test_what_the_gate_refuses_is_never_stored(tmp_path: Path) -> None:
     (tmp_path / "feed.zip").write_bytes(b"personal")
 
-    def screen(name: str, payload: bytes) -> None:
+    def refuse(name: str, payload: bytes) -> bytes:
         raise SourceError(f"{name} holds {len(payload)} bytes that must not be kept.")
 
     landing = Landing(tmp_path / "landing")
-    fetched = fetch_source(source("feed.zip"), tmp_path, DAY, {}, landing, screen=screen)
+    fetched = fetch_source(
+        source("feed.zip"), tmp_path, DAY, {}, landing, open_gate=lambda _: Gate(refuse)
+    )
     assert fetched[0].outcome == "failed"
     assert fetched[0].reason == "feed.zip holds 8 bytes that must not be kept."
     assert not landing.folder.exists()
+
+
+def test_what_the_gate_changes_is_landed_and_known_by_its_own_bytes(tmp_path: Path) -> None:
+    (tmp_path / "feed.zip").write_bytes(b"Personal")
+    landing = Landing(tmp_path / "landing")
+
+    def fetch(gate: Gate, known: Known | None = None) -> Fetched:
+        [fetched] = fetch_source(
+            source("feed.zip"),
+            tmp_path,
+            DAY,
+            {"feed.zip": known} if known else {},
+            landing,
+            open_gate=lambda _: gate,
+        )
+        return fetched
+
+    lower = Gate(lambda _, payload: payload.lower(), mark="lower")
+    first = fetch(lower)
+    assert (first.outcome, landing.read(first.sha256)) == ("new", b"personal")
+    assert fetch(lower, known_of(first)).outcome == "unchanged"
+    assert fetch(Gate(), known_of(first)).outcome == "new"
+
+
+def test_upstreams_word_counts_under_the_same_mark_alone() -> None:
+    one, other = Gate(mark="one"), Gate(mark="other")
+    known = Known("sha", "v1", one.recorded('"v1"'), "Friday")
+    assert one.recalled(known) == Known("sha", "v1", '"v1"', "Friday")
+    for gate in (other, Gate()):
+        assert gate.recalled(known) == Known("sha", "v1", None, None)
+    plain = Known("sha", "v1", '"v1"', "Friday")
+    assert Gate().recalled(plain) == plain
+    assert one.recalled(plain) == Known("sha", "v1", None, None)
+    dated = Known("sha", "v1", one.recorded(None), "Friday")
+    assert one.recalled(dated) == Known("sha", "v1", None, "Friday")
+
+
+def test_a_gate_that_does_not_open_is_one_outcome(tmp_path: Path) -> None:
+    def shut(_: Secrets) -> Gate:
+        raise SourceError("The key is too short.", "Set a longer one.")
+
+    landing = Landing(tmp_path / "landing")
+    fetched = fetch_source(source("feed.zip"), tmp_path, DAY, {}, landing, open_gate=shut)
+    assert [(item.object_name, item.outcome) for item in fetched] == [("", "failed")]
+    assert fetched[0].reason == "The key is too short. Set a longer one."

@@ -1,4 +1,4 @@
-"""Traffic: instants, nulls that aren't zeros, repeats that stay, and bad rows by rule."""
+"""Traffic: instants, nulls that aren't zeros, and bad rows by rule."""
 
 from __future__ import annotations
 
@@ -11,25 +11,14 @@ import pytest
 
 from pipelines.errors import SourceError
 from pipelines.night import SourceVersion
-from pipelines.sources.traffic.parse import (
-    parse_count_stations,
-    parse_passages,
-    parse_read_audits,
-    parse_traffic_counts,
-)
+from pipelines.sources.traffic.parse import parse_count_stations, parse_traffic_counts
 from pipelines.staging.sift import Staged
 from pipelines.staging.traffic import (
     CountStationHours,
     CountStations,
-    Passages,
-    ReadAudits,
     stage_count_station_hours,
     stage_count_stations,
-    stage_passages,
-    stage_read_audits,
 )
-
-HASH = "9f86d081884c7d65"
 
 
 def csv_source(time_zone: str = "UTC") -> SourceVersion:
@@ -71,16 +60,34 @@ def test_a_time_without_an_offset_is_local(written: str) -> None:
 
 def test_an_hour_that_the_clock_showed_twice_is_refused_unless_its_offset_is_told() -> None:
     # On 2024-03-01 Almaty moved from UTC+6 to UTC+5: local 23:00 of the day before came twice.
+    untold = hours(
+        "a,2024-02-29 22:00:00,heavy,1", "a,2024-02-29 23:00:00,heavy,1", time_zone="Asia/Almaty"
+    )
+    assert rules(untold) == [(3, "hour_at|unparsable")]
+    told = hours("a,2024-02-29T23:00:00+06:00,heavy,2", "a,2024-02-29T23:00:00+05:00,heavy,3")
+    assert not told.quarantine.height
+    found = [
+        result.rows.select(pl.col("hour_at").dt.hour(), "vehicle_count").rows()
+        for result in (untold, told)
+    ]
+    assert found == [[(16, 1)], [(17, 2), (18, 3)]]
+
+
+def test_in_a_file_with_offsets_a_time_without_one_is_refused_by_name() -> None:
     result = hours(
-        "a,2024-02-29 22:00:00,heavy,1",
-        "a,2024-02-29 23:00:00,heavy,1",
-        "a,2024-02-29T23:00:00+06:00,heavy,2",
-        "a,2024-02-29T23:00:00+05:00,heavy,3",
+        "a,2026-11-20T05:00:00Z,heavy,1",
+        "a,2026-11-20T06:00:00,heavy,2",
+        "a,2026-11-20T12:00:00+05:00,heavy,3",
+        "a,noon,heavy,4",
+        "a,,heavy,5",
         time_zone="Asia/Almaty",
     )
-    assert rules(result) == [(3, "hour_at|unparsable")]
-    told = result.rows.select(pl.col("hour_at").dt.hour(), "vehicle_count").rows()
-    assert told == [(16, 1), (17, 2), (18, 3)]
+    assert rules(result) == [
+        (3, "hour_at|no offset in a file with offsets"),
+        (5, "hour_at|unparsable"),
+        (6, "hour_at|nullability"),
+    ]
+    assert result.rows.get_column("vehicle_count").to_list() == [1, 3]
 
 
 def test_typed_local_times_are_local_too() -> None:
@@ -124,43 +131,11 @@ def test_count_stations_need_a_role_and_a_place() -> None:
     assert rules(result) == [(3, "latitude|max"), (4, "role|check")]
 
 
-def test_repeats_of_a_passage_stay_and_are_numbered() -> None:
-    source = csv_source()
-    row = f"a,2026-11-20T05:00:00.123Z,in,heavy,{HASH}"
-    payload = f"station_id,passed_at,direction,vehicle_class,plate_hash\n{row}\n{row}"
-    result = stage_passages(parse_passages(payload.encode(), source), source)
-    rows = Passages.validate(result.rows)
-    assert rows.get_column("passage_number").to_list() == [1, 2]
-    assert rows.get_column("passed_at").dt.millisecond().to_list() == [123, 123]
-
-
-def test_an_unread_plate_and_an_untold_direction_are_null() -> None:
-    source = csv_source()
-    payload = b"station_id,passed_at,plate_hash\na,2026-11-20T05:00:00Z,\n"
-    result = stage_passages(parse_passages(payload, source), source)
-    assert result.rows.select("direction", "vehicle_class", "plate_hash").rows() == [
-        (None, "all", None)
-    ]
-
-
-def test_an_audit_reads_no_more_than_it_saw() -> None:
-    source = csv_source()
-    payload = (
-        b"station_id,audit_date,hour_of_day,vehicles_seen_count,plates_read_count\n"
-        b"a,2026-11-20,5,20,17\na,2026-11-20,6,20,21\na,2026-11-20,24,20,17\n"
-    )
-    result = stage_read_audits(parse_read_audits(payload, source), source)
-    assert ReadAudits.validate(result.rows).height == 1
-    assert rules(result) == [(3, "read_not_above_seen"), (4, "hour_of_day|max")]
-
-
 @pytest.mark.parametrize(
     ("parse", "lacking"),
     [
         (parse_count_stations, "'station_id', 'role', 'latitude', 'longitude'"),
-        (parse_traffic_counts, "'station_id', 'hour_at', 'vehicle_class', 'vehicle_count'"),
-        (parse_passages, "'station_id', 'passed_at', 'plate_hash'"),
-        (parse_read_audits, "'station_id', 'audit_date', 'hour_of_day', 'vehicles_seen_count'"),
+        (parse_traffic_counts, "'station_id', 'hour_at or count_date', 'vehicle_class'"),
     ],
 )
 def test_a_file_of_another_kind_is_refused_by_the_columns_it_lacks(

@@ -48,7 +48,7 @@ class Address:
     ) -> dict[str, Any] | None:
         """The row of the mart that measures the commitment; None where it has none tonight.
 
-        Of several by days (`latest`), the latest with a value, `until` a day where that is told.
+        Of several days (`latest`), the latest with a value, `until` a day where that is told.
         ContractError where table or column aren't there, or several rows are left.
         """
         self._refuse("the mart", [self.table], tonight)
@@ -62,7 +62,8 @@ class Address:
         if self.latest:
             rows = rows.filter(pl.col(self.latest) <= until) if until else rows
             told = rows.filter(pl.col(self.columns[0]).is_not_null())
-            rows = (told if told.height else rows).sort(self.latest).tail(1)
+            rows = told if told.height else rows
+            rows = rows.filter(pl.col(self.latest) == pl.col(self.latest).max())
         if rows.height > 1:
             raise ContractError(
                 f"The commitment {self.name!r} is measured by {rows.height} rows of {self.table}.",

@@ -20,6 +20,7 @@ from pipelines.errors import SourceError, TransientSourceError
 from pipelines.settings import Source
 from pipelines.sources.fetch.credentials import Secrets, find_secrets, shown
 from pipelines.sources.fetch.deadline import Deadline
+from pipelines.sources.fetch.gate import Gate
 from pipelines.sources.fetch.local import list_path_objects, list_sample_objects
 from pipelines.sources.fetch.objects import Candidate, Fetched, Known
 from pipelines.sources.fetch.retries import persist
@@ -27,9 +28,8 @@ from pipelines.sources.fetch.s3 import list_s3_objects
 from pipelines.sources.fetch.web import list_web_objects
 from pipelines.sources.landing import Landing, version_id
 
-__all__ = ["Fetched", "Known", "Screen", "fetch_source"]
+__all__ = ["Fetched", "Gate", "Known", "Secrets", "fetch_source"]
 
-Screen = Callable[[str, bytes], object]
 Result = TypeVar("Result")
 
 
@@ -40,23 +40,24 @@ def fetch_source(
     known: Mapping[str, Known],
     landing: Landing,
     *,
-    screen: Screen | None = None,
+    open_gate: Callable[[Secrets], Gate] = lambda _: Gate(),
     connections: Mapping[str, str] | None = None,
     failed_try: Callable[[Fetched], None] = lambda _: None,
 ) -> list[Fetched]:
     """Fetch every object that a source lists for a night.
 
-    `folder` is where relative paths start (the city file's). `screen` sees an object's name and
-    bytes before they are landed, and raises `SourceError` to refuse them. `connections` are secrets
-    that the caller has found, by name; others come from the environment. `failed_try` is told of
-    every try that failed and was followed by another. Never raises for a bad source: a listing
-    that fails is one outcome with an empty object name.
+    `folder` is where relative paths start (the city file's). `open_gate` is given the
+    source's secrets for the gate that every object passes before it is landed. `connections` are
+    secrets that the caller has found, by name; others come from the environment. `failed_try` is
+    told of every try that failed and was followed by another. Never raises for a bad source: a
+    listing that fails is one outcome with an empty object name.
     """
     try:
         secrets = find_secrets(source, connections or {})
+        gate = open_gate(secrets)
     except SourceError as error:
         return [Fetched("", "failed", reason=str(error))]
-    visit = _Visit(source, landing, screen, secrets, failed_try)
+    visit = _Visit(source, landing, gate, secrets, failed_try)
     here = {name: item for name, item in known.items() if landing.has(item.sha256)}
     try:
         candidates = visit.list_objects(folder, service_date)
@@ -71,7 +72,7 @@ class _Visit:
 
     source: Source
     landing: Landing
-    screen: Screen | None
+    gate: Gate
     secrets: Secrets
     failed_try: Callable[[Fetched], None]
 
@@ -106,17 +107,17 @@ class _Visit:
         """Read one object and land it; what goes wrong is the outcome."""
         started = time.monotonic()
         deadline = Deadline.after(self.source.max_minutes, candidate.name)
-        if known is not None and candidate.etag and candidate.etag == known.etag:
+        told = self.gate.recalled(known)
+        if known is not None and told and candidate.etag and candidate.etag == told.etag:
             return _unchanged(candidate.name, known, started)
         try:
-            body = self._persist(candidate.name, deadline, lambda: candidate.read(known, deadline))
+            body = self._persist(candidate.name, deadline, lambda: candidate.read(told, deadline))
             if body.payload is None and known is not None:
                 return _unchanged(candidate.name, known, started)
             payload = body.payload or b""
             if not payload:
                 raise SourceError(f"{candidate.name} is empty.", "Ask its owner for the file.")
-            if self.screen is not None:
-                self.screen(candidate.name, payload)
+            payload = self.gate.let_in(candidate.name, payload)
             sha256 = self.landing.write(payload)
         except (SourceError, OSError) as error:
             return self.failure(candidate.name, error, started)
@@ -127,7 +128,7 @@ class _Visit:
             sha256=sha256,
             version_id=known.version_id if known is not None and same else version_id(payload),
             size_bytes=len(payload),
-            etag=body.etag or candidate.etag,
+            etag=self.gate.recorded(body.etag or candidate.etag),
             last_modified=body.last_modified,
             seconds=time.monotonic() - started,
         )

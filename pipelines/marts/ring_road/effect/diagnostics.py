@@ -44,7 +44,7 @@ from pipelines.marts.ring_road.effect.ratio import Ratio
 from pipelines.marts.ring_road.effect.screening import Screened
 from pipelines.marts.ring_road.effect.simplex import Floats
 from pipelines.marts.ring_road.effect.synthetic_control import centred_synthetic_control
-from pipelines.marts.ring_road.effect.synthetic_did import synthetic_did
+from pipelines.marts.ring_road.effect.synthetic_did import Donors, donors_of, fit_to
 
 DID = "difference in differences"
 CONTROL = "synthetic control"
@@ -87,15 +87,24 @@ class Checks:
 
 
 @dataclass(frozen=True, eq=False)
+class Placebos:
+    """The headline's method at one date: its controls, and without each of them the fit of it."""
+
+    donors: Donors
+    without_each: list[Donors]
+    fits: list[Fit]
+
+
+@dataclass(frozen=True, eq=False)
 class Rehearsal:
     """Placebo fits of all controls: at the event, by other methods, and at false dates."""
 
     panel: Panel  # of blocks
     periods: Panel
     control_spread_ratio: float
-    fits: list[Fit]
+    at_event: Placebos
     others: Mapping[str, list[Fit]]
-    false: Mapping[int, list[Fit]]  # by the number of periods before the false date
+    false: Mapping[int, Placebos]  # by the number of periods before the false date
 
 
 def rehearse(screened: Screened, plan: Plan) -> Rehearsal:
@@ -110,15 +119,22 @@ def rehearse(screened: Screened, plan: Plan) -> Rehearsal:
         panel=panel,
         periods=screened.panel,
         control_spread_ratio=screened.spread_ratio,
-        fits=placebo_fits(synthetic_did, panel.controls, before),
+        at_event=_placebos(panel.controls, before),
         others={
             kind: placebo_fits(method, panel.controls, before) for kind, method in COMPARED.items()
         },
         false={
-            count: placebo_fits(synthetic_did, history, count)
-            for count in (int(share * before) for share in shares)
+            count: _placebos(history, count) for count in (int(share * before) for share in shares)
         },
     )
+
+
+def _placebos(controls: Floats, before_count: int) -> Placebos:
+    without_each = [
+        donors_of(np.delete(controls, row, axis=0), before_count) for row in range(len(controls))
+    ]
+    fits = [fit_to(row, others) for row, others in zip(controls, without_each, strict=True)]
+    return Placebos(donors_of(controls, before_count), without_each, fits)
 
 
 def check(name: str, fit: Fit, found: Estimate, rehearsal: Rehearsal, plan: Plan) -> Checks:
@@ -136,13 +152,14 @@ def check(name: str, fit: Fit, found: Estimate, rehearsal: Rehearsal, plan: Plan
     others[INTERRUPTED] = station_step(
         periods.treated[name], periods.period_dates, periods.before_count, plan
     )
-    claiming = np.abs(placebo_effects(rehearsal.fits)) > (found.high - found.low) / 2
+    placebos = rehearsal.at_event.fits
+    claiming = np.abs(placebo_effects(placebos)) > (found.high - found.low) / 2
     return Checks(
         control_count=len(panel.control_ids),
         control_spread_ratio=rehearsal.control_spread_ratio,
         before_rmse=fit.before_rmse,
         before_rmse_share=_ratio(fit.before_rmse, spread),
-        before_rmse_ratio=fit_ratio(fit, rehearsal.fits),
+        before_rmse_ratio=fit_ratio(fit, placebos),
         placebo_dates=_placebo_dates(treated, rehearsal, plan),
         claiming_placebo_count=int(claiming.sum()),
         leave_one_out_errors=_ratio(float(changes.max()), found.standard_error),
@@ -187,27 +204,16 @@ def failures(checks: Checks, plan: Plan) -> tuple[str, ...]:
 
 
 def _leave_one_out(treated: Floats, rehearsal: Rehearsal) -> Floats:
-    """The effect without each control in turn; the others' time weights are their placebo's."""
-    panel = rehearsal.panel
-    return np.array(
-        [
-            synthetic_did(
-                treated,
-                np.delete(panel.controls, row, axis=0),
-                panel.before_count,
-                placebo.time_weights,
-            ).effect
-            for row, placebo in enumerate(rehearsal.fits)
-        ]
-    )
+    """The effect without each control in turn."""
+    return np.array([fit_to(treated, rest).effect for rest in rehearsal.at_event.without_each])
 
 
 def _placebo_dates(treated: Floats, rehearsal: Rehearsal, plan: Plan) -> tuple[PlaceboDate, ...]:
     panel = rehearsal.panel
-    history, before = panel.controls[:, : panel.before_count], treated[: panel.before_count]
+    before = treated[: panel.before_count]
     told = []
     for count, placebos in rehearsal.false.items():
-        found = estimate(synthetic_did(before, history, count), placebos, plan.interval_level)
+        found = estimate(fit_to(before, placebos.donors), placebos.fits, plan.interval_level)
         errors = _ratio(found.effect, found.standard_error)
         told.append(PlaceboDate(panel.period_dates[count], found.effect, errors))
     return tuple(told)

@@ -13,9 +13,11 @@ Left out: how the effect grows over time; what other roads got (each station has
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 
@@ -26,13 +28,14 @@ from pipelines.marts.ring_road.effect.diagnostics import (
     failures,
     rehearse,
 )
-from pipelines.marts.ring_road.effect.panel import WEEK_DAYS, Panel, build_panel
+from pipelines.marts.ring_road.effect.panel import WEEK_DAYS, Panel, build_panel, why_no_sum
 from pipelines.marts.ring_road.effect.placebo import estimate
-from pipelines.marts.ring_road.effect.plan import PLAN, Plan
+from pipelines.marts.ring_road.effect.plan import Plan
 from pipelines.marts.ring_road.effect.ratio import Ratio
 from pipelines.marts.ring_road.effect.screening import Screened, screen
-from pipelines.marts.ring_road.effect.synthetic_did import synthetic_did
+from pipelines.marts.ring_road.effect.synthetic_did import fit_to
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 METHOD = "synthetic difference in differences on four-week means of log volumes, placebo stations"
 
 
@@ -41,12 +44,15 @@ class Basis:
     """What an answer stands on: spans of whole blocks of periods (counted in periods), what was
     left out or filled, the plan.
 
-    `filled_period_count` is the treated station's. `left_out` has controls with their reasons.
+    Dates are first days of periods. `filled_period_count` is the treated station's. `left_out` has
+    controls with their reasons.
     """
 
     first_before_date: date | None
+    last_before_date: date | None
     before_count: int
     first_after_date: date | None
+    last_after_date: date | None
     after_count: int
     control_count: int
     left_out: Mapping[str, str]
@@ -57,11 +63,15 @@ class Basis:
 
 @dataclass(frozen=True)
 class Effect:
-    """The estimate for one treated station and one event; the other methods are in `checks`."""
+    """The estimate for one treated station and one event; the other methods are in `checks`.
+
+    `standard_error` is that of the log ratio.
+    """
 
     station_id: str
     event_id: str
     headline: Ratio
+    standard_error: float
     rank_p_value: float
     checks: Checks
     basis: Basis
@@ -83,26 +93,32 @@ def headlines(
     treated_ids: Iterable[str],
     control_ids: Iterable[str],
     event_id: str,
+    plan: Plan,
+    sums: Mapping[str, Collection[str]] = NOTHING,
+    unfit: Mapping[str, str] = NOTHING,
     period_days: int = WEEK_DAYS,
-    plan: Plan = PLAN,
 ) -> list[Effect | Refusal]:
-    """One answer for each treated station, in order of ids.
+    """One answer for each treated station, in order of ids, then one for each sum of such.
 
     `outcomes` has (station_id, period_date, outcome), logs of volumes as of `weekly_outcomes`.
-    Raises what `build_panel` raises; `KeyError` for an event that the plan does not hold.
+    `unfit` says of stations why nothing of theirs is to be trusted. Raises what `build_panel`
+    raises; `KeyError` for an event that the plan does not hold.
     """
+    controls = set(control_ids)
     wanted = sorted(set(treated_ids))
     periods = build_panel(
-        outcomes,
+        outcomes.filter(~pl.col("station_id").is_in(list(unfit))),
         treated_ids=wanted,
-        control_ids=control_ids,
+        control_ids=controls,
         window=plan.window(event_id),
         period_days=period_days,
         plan=plan,
     )
-    screened = _screened(periods.trimmed(plan.block_periods), plan)
+    reasons = {name: told for name, told in unfit.items() if name in controls.union(wanted)}
+    panel = periods.without_controls(reasons).with_sums(sums)
+    screened = _with_sums_broken(_screened(panel.trimmed(plan.block_periods), plan), sums)
     rehearsal = None if screened.refusals else rehearse(screened, plan)
-    return [_answer(name, event_id, screened, rehearsal, plan) for name in wanted]
+    return [_answer(name, event_id, screened, rehearsal, plan) for name in panel.treated_ids]
 
 
 def _screened(panel: Panel, plan: Plan) -> Screened:
@@ -127,6 +143,17 @@ def _screened(panel: Panel, plan: Plan) -> Screened:
     return replace(screened, refusals=(*screened.refusals, told))
 
 
+def _with_sums_broken(screened: Screened, sums: Mapping[str, Collection[str]]) -> Screened:
+    """A sum one of whose stations broke is broken too, even where it doesn't show in the sum."""
+    broken = screened.broken_treated
+    told = {
+        name: why
+        for name, members in sums.items()
+        if members and (why := why_no_sum(members, broken))
+    }
+    return replace(screened, broken_treated={**broken, **told})
+
+
 def _answer(
     name: str, event_id: str, screened: Screened, rehearsal: Rehearsal | None, plan: Plan
 ) -> Effect | Refusal:
@@ -139,21 +166,30 @@ def _answer(
         reasons.append(f"the station: {screened.broken_treated[name]}")
     if reasons or rehearsal is None:
         return Refusal(name, event_id, tuple(reasons), basis)
-    blocks = rehearsal.panel
-    fit = synthetic_did(blocks.treated[name], blocks.controls, blocks.before_count)
-    found = estimate(fit, rehearsal.fits, plan.interval_level)
+    fit = fit_to(rehearsal.panel.treated[name], rehearsal.at_event.donors)
+    found = estimate(fit, rehearsal.at_event.fits, plan.interval_level)
     checks = check(name, fit, found, rehearsal, plan)
     if failed := failures(checks, plan):
         return Refusal(name, event_id, failed, basis)
-    return Effect(name, event_id, found.as_ratio(), found.rank_p_value, checks, basis)
+    return Effect(
+        station_id=name,
+        event_id=event_id,
+        headline=found.as_ratio(),
+        standard_error=found.standard_error,
+        rank_p_value=found.rank_p_value,
+        checks=checks,
+        basis=basis,
+    )
 
 
 def _basis(name: str, panel: Panel, plan: Plan) -> Basis:
     dates, before = panel.period_dates, panel.before_count
     return Basis(
         first_before_date=dates[0] if before else None,
+        last_before_date=dates[before - 1] if before else None,
         before_count=before,
         first_after_date=dates[before] if panel.after_count else None,
+        last_after_date=dates[-1] if panel.after_count else None,
         after_count=panel.after_count,
         control_count=len(panel.control_ids),
         left_out={

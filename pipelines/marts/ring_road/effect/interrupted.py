@@ -55,13 +55,14 @@ def step_ratio(
     level: float = 0.95,
 ) -> StepRatio:
     """From counts in order of time; `phase` is the place in the season's cycle, 0 to 1."""
-    import statsmodels.api as sm
+    from statsmodels.genmod.families import Poisson
+    from statsmodels.genmod.generalized_linear_model import GLM
 
     columns = [np.ones(len(counts)), is_after.astype(np.float64), time]
     if phase is not None:
         for pair in range(1, harmonic_pairs + 1):
             columns += [np.sin(2 * pi * pair * phase), np.cos(2 * pi * pair * phase)]
-    model = sm.GLM(counts, np.stack(columns, axis=1), family=sm.families.Poisson(), offset=offset)
+    model = GLM(counts, np.stack(columns, axis=1), family=Poisson(), offset=offset)
     fitted = model.fit(**_errors(errors, len(counts)))
     low, high = fitted.conf_int(alpha=1 - level)[1]
     return StepRatio(

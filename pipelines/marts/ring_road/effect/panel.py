@@ -13,7 +13,7 @@ out. With 75 weeks before and 40 controls the time weights could fit the control
 intervals covered 92 % of simulated truths; with blocks of four, and the degrees of freedom that
 the weights use (`placebo`), 95 %.
 
-**Gaps.** A period in which most stations have no outcome is left out for all. A station with a
+**Gaps.** A period in which most controls have no outcome is left out for all. A station with a
 longer gap than `longest_gap_periods`, or with more than `most_missing_share` missing, is left out
 with the reason. Other gaps are filled: the median of all stations' deviations from their means in
 that period, plus the station's own deviation from that median, interpolated. The number of filled
@@ -24,7 +24,7 @@ Periods between the event's first day and its settled one are neither before nor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
@@ -98,22 +98,40 @@ class Panel:
             left_out={**self.left_out, **reasons},
         )
 
+    def with_sums(self, sums: Mapping[str, Collection[str]]) -> Panel:
+        """The panel with sums of treated stations' volumes as treated stations of their own.
 
-def screenline_days(days: pl.DataFrame, station_ids: Iterable[str], name: str) -> pl.DataFrame:
-    """Sum of a screenline's stations as one station `name`, on days on which all of them counted.
+        A sum one of whose stations is left out is left out itself.
+        """
+        treated, reasons = dict(self.treated), dict(self.left_out)
+        filled = dict(self.filled_counts)
+        for name, members in sums.items():
+            if told := why_no_sum(members, self.left_out):
+                reasons[name] = told
+                continue
+            treated[name] = np.logaddexp.reduce([self.treated[member] for member in members])
+            if count := sum(filled.get(member, 0) for member in members):
+                filled[name] = count
+        return replace(
+            self,
+            treated_ids=(*self.treated_ids, *sums),
+            treated=treated,
+            left_out=reasons,
+            filled_counts=filled,
+        )
 
-    `days` has (station_id, service_date, vehicle_count), as has the answer.
+
+def why_no_sum(members: Collection[str], unusable: Mapping[str, str]) -> str | None:
+    """Why there is no sum of these stations, given those that can't be used; None where there is.
+
+    Without one of them it would be another sum.
     """
-    wanted = sorted(set(station_ids))
-    count = pl.col("vehicle_count")
-    return (
-        days.filter(pl.col("station_id").is_in(wanted) & (count > 0))
-        .group_by("service_date")
-        .agg(count.sum(), station_count=pl.col("station_id").n_unique())
-        .filter(pl.col("station_count") == len(wanted))
-        .sort("service_date")
-        .select(pl.lit(name).alias("station_id"), "service_date", "vehicle_count")
-    )
+    if not members:
+        return "a sum of no stations"
+    missing = [f"{name} ({unusable[name]})" for name in members if name in unusable]
+    if not missing:
+        return None
+    return f"{len(missing)} of the {len(members)} summed can't be used: {', '.join(missing)}"
 
 
 def weekly_outcomes(days: pl.DataFrame, plan: Plan = PLAN) -> pl.DataFrame:
@@ -176,7 +194,11 @@ def build_panel(
         )
     stations = [*controls, *treated]
     rows = outcomes.filter(pl.col("station_id").is_in(stations))
-    values, dates, dropped = _matrix(rows, stations, window, period_days, plan)
+    values, dates = _matrix(rows, stations, window, period_days)
+    is_kept = _kept_periods(values, len(controls), plan)
+    absent = _absent_periods(dates, window, period_days)
+    values = values[:, is_kept]
+    dates = tuple(day for day, keep in zip(dates, is_kept, strict=True) if keep)
     reasons = _gap_reasons(rows, values, stations, plan)
     kept = [row for row, name in enumerate(stations) if name not in reasons]
     gaps = np.isnan(values).sum(axis=1)
@@ -192,7 +214,7 @@ def build_panel(
         before_count=sum(window.is_before(day, period_days) for day in dates),
         left_out=reasons,
         filled_counts={stations[row]: int(gaps[row]) for row in kept if gaps[row]},
-        left_out_period_count=dropped,
+        left_out_period_count=int((~is_kept).sum()) + absent,
     )
 
 
@@ -206,14 +228,14 @@ def _refuse_repeated(rows: pl.DataFrame, keys: tuple[str, str]) -> None:
 
 
 def _matrix(
-    rows: pl.DataFrame, stations: list[str], window: Window, period_days: int, plan: Plan
-) -> tuple[Floats, tuple[date, ...], int]:
-    """Outcomes by station and period, NaN where there is none; how many periods were left out."""
-    dates = [
+    rows: pl.DataFrame, stations: list[str], window: Window, period_days: int
+) -> tuple[Floats, tuple[date, ...]]:
+    """Outcomes by station and period, NaN where there is none; the periods' first days."""
+    dates = tuple(
         day
         for day in sorted(rows.get_column("period_date").unique())
         if window.is_before(day, period_days) or window.is_after(day, period_days)
-    ]
+    )
     known = rows.filter(pl.col("period_date").is_in(dates) & pl.col("outcome").is_finite())
     values = np.full((len(stations), len(dates)), np.nan)
     row_of = {name: row for row, name in enumerate(stations)}
@@ -222,21 +244,30 @@ def _matrix(
         [row_of[name] for name in known.get_column("station_id")],
         [column_of[day] for day in known.get_column("period_date")],
     ] = known.get_column("outcome")
-    has_any = ~np.isnan(values).all(axis=1)
-    shares = (~np.isnan(values[has_any])).sum(axis=0) / max(1, has_any.sum())
-    is_kept = shares >= plan.fewest_station_share
-    kept_dates = tuple(day for day, keep in zip(dates, is_kept, strict=True) if keep)
-    absent = sum(
-        _periods_between(day, following, period_days)
+    return values, dates
+
+
+def _kept_periods(values: Floats, control_count: int, plan: Plan) -> Bools:
+    """Periods in which enough controls have an outcome; the first rows are the controls'.
+
+    Treated stations that opened with the road would rule out all periods before it.
+    """
+    has_outcome = ~np.isnan(values)
+    counting = has_outcome[:control_count]
+    counting = counting[counting.any(axis=1)]
+    if not len(counting):
+        counting = has_outcome[has_outcome.any(axis=1)]
+    kept: Bools = counting.sum(axis=0) >= plan.fewest_station_share * max(1, len(counting))
+    return kept
+
+
+def _absent_periods(dates: tuple[date, ...], window: Window, period_days: int) -> int:
+    """Periods between the first and the last of a span that no station has a row for."""
+    return sum(
+        round((following - day).days / period_days) - 1
         for day, following in pairwise(dates)
         if window.is_before(day, period_days) == window.is_before(following, period_days)
     )
-    return values[:, is_kept], kept_dates, int((~is_kept).sum()) + absent
-
-
-def _periods_between(day: date, following: date, period_days: int) -> int:
-    """Periods that no station has a row for, of a span's neighbours."""
-    return round((following - day).days / period_days) - 1
 
 
 def _gap_reasons(

@@ -1,15 +1,14 @@
 """Analysis plan: which events are measured, and what must hold before a number is printed.
 
-The values are chosen before the estimates are seen and travel with every result as a SHA-256;
-`docs/ring-road-plan.md` says why each is what it is, and is tested to hold the same values.
+The values are chosen before the estimates are seen. With the city file's events they travel with
+every result as a SHA-256; `docs/ring-road-plan.md` says why each is what it is, and is tested to
+hold the same values.
 
 An event has a first day and a day on which it is settled; periods that touch the days between are
-neither before nor after. The ring opened on 2023-06-16 and was tolled from 2023-07-21: 35 days are
-too few to tell two effects apart, and the free weeks are neither the old state nor the lasting
-one, so the two are one bundle whose days between are left out. What is measured ends before the
-next event and begins after the one before.
+neither before nor after. What is measured ends before the next event and begins after the one
+before.
 
-Left out: what no date can tell, such as works on other roads; a city that knows of them gives
+Left out: what no date can tell, such as works on other roads; a city that knows of them names
 events of its own.
 """
 
@@ -19,15 +18,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from typing import Any
 
-
-@dataclass(frozen=True)
-class Event:
-    """Something that changes on `first_date` and lasts from `settled_date` on."""
-
-    event_id: str
-    first_date: date
-    settled_date: date
+from pipelines.night import Event
 
 
 @dataclass(frozen=True)
@@ -50,20 +43,15 @@ class Window:
         return self.after_from <= period_date and end <= self.after_until
 
 
-# Source of the dates: opening, first tolled day and tariff order of the Big Almaty Ring Road.
-OPENING_AND_TOLLS = Event("opening and tolls", date(2023, 6, 16), date(2023, 7, 21))
-TARIFF_CHANGE = Event("tariff change", date(2026, 1, 1), date(2026, 1, 1))
-
-
 @dataclass(frozen=True)
 class Plan:
-    """Events in order of time, and limits; what a limit is a multiple of stands in its name.
+    """The city's events, and limits; what a limit is a multiple of stands in its name.
 
     `_log_ratio` is a difference of logs (0.02 is about 2 per cent), `_errors` a multiple of a
     standard error or of a robust standard deviation. All limits are ours; the document has reasons.
     """
 
-    events: tuple[Event, ...] = (OPENING_AND_TOLLS, TARIFF_CHANGE)
+    events: tuple[Event, ...] = ()
     # What becomes a period's outcome.
     fewest_days_per_week: int = 4
     stuck_days: int = 4
@@ -120,14 +108,23 @@ class Plan:
             after_until=min(later, default=date.max),
         )
 
+    def values(self) -> dict[str, Any]:
+        """All values by name; of events what decides, which is not how they are called or told."""
+        events = [{name: getattr(event, name) for name in _DECISIVE} for event in self.events]
+        return asdict(self) | {"events": events}
+
     def sha256(self) -> str:
         """Hash of all values, 64 hexadecimal digits: of their JSON with sorted keys, no spaces."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), default=_iso)
+        text = json.dumps(self.values(), sort_keys=True, separators=(",", ":"), default=_iso)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+_DECISIVE = ("event_id", "first_date", "settled_date")
 
 
 def _iso(value: date) -> str:
     return value.isoformat()
 
 
+# Without events: what a panel needs.
 PLAN = Plan()

@@ -15,6 +15,8 @@ it blind to stations' levels; the ridge keeps it from leaning on few controls.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pipelines.marts.ring_road.effect.placebo import Fit, before_rmse
@@ -24,23 +26,37 @@ from pipelines.marts.ring_road.effect.simplex import Floats, simplex_weights
 TIME_RIDGE = 1e-6
 
 
-def synthetic_did(
-    treated: Floats, controls: Floats, before_count: int, times: Floats | None = None
-) -> Fit:
-    """From outcomes by period of one treated station and by station and period of the controls.
+@dataclass(frozen=True, eq=False)
+class Donors:
+    """The controls of a fit, with what they tell for whichever station is treated."""
 
-    At least two controls and three periods before. `times` are the periods' weights where they are
-    known: they stand on the controls alone.
-    """
+    controls: Floats  # stations x periods
+    before_count: int
+    zeta: float
+    time_weights: Floats
+
+
+def donors_of(controls: Floats, before_count: int) -> Donors:
+    """At least two controls and three periods before."""
     before, after = controls[:, :before_count], controls[:, before_count:]
     noise = float(np.diff(before, axis=1).std(ddof=1))
-    units = unit_weights(treated[:before_count], before, after.shape[1] ** 0.25 * noise)
-    if times is None:
-        times = time_weights(before, after.mean(axis=1), TIME_RIDGE * noise)
-    gap = treated - units @ controls
-    gap_before = gap[:before_count]
-    effect = float(gap[before_count:].mean() - times @ gap_before)
-    return Fit(effect, before_rmse(gap_before, gap_before.mean()), units, times)
+    times = time_weights(before, after.mean(axis=1), TIME_RIDGE * noise)
+    return Donors(controls, before_count, after.shape[1] ** 0.25 * noise, times)
+
+
+def synthetic_did(treated: Floats, controls: Floats, before_count: int) -> Fit:
+    """From outcomes by period of one treated station and by station and period of the controls."""
+    return fit_to(treated, donors_of(controls, before_count))
+
+
+def fit_to(treated: Floats, donors: Donors) -> Fit:
+    """The same by controls that several stations share."""
+    count = donors.before_count
+    units = unit_weights(treated[:count], donors.controls[:, :count], donors.zeta)
+    gap = treated - units @ donors.controls
+    gap_before = gap[:count]
+    effect = float(gap[count:].mean() - donors.time_weights @ gap_before)
+    return Fit(effect, before_rmse(gap_before, gap_before.mean()), units, donors.time_weights)
 
 
 def unit_weights(treated: Floats, controls: Floats, zeta: float) -> Floats:

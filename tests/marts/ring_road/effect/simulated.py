@@ -13,8 +13,14 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
+from pipelines.marts.ring_road.effect.plan import Plan
+from pipelines.night import Event
+
 FIRST_DATE, LAST_DATE = date(2022, 1, 3), date(2025, 12, 28)
 OPENED_DATE = date(2023, 6, 16)
+OPENING = Event("opening and tolls", OPENED_DATE, date(2023, 7, 21))
+TARIFFS = Event("tariff change", date(2026, 1, 1), date(2026, 1, 1))
+PLAN = Plan(events=(OPENING, TARIFFS))
 TREATED, UNTOUCHED = "screen", "street"  # the second one is measured too, and has no effect
 WEEKDAYS = np.array([1.02, 1.03, 1.03, 1.04, 1.07, 0.95, 0.86])
 MEMORY, SHARED_NOISE, OWN_NOISE = 0.6, 0.015, 0.02

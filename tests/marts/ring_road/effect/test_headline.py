@@ -20,10 +20,10 @@ from pipelines.marts.ring_road.effect.diagnostics import (
 )
 from pipelines.marts.ring_road.effect.headline import Effect, Refusal, headlines
 from pipelines.marts.ring_road.effect.panel import weekly_outcomes
-from pipelines.marts.ring_road.effect.plan import PLAN
 from pipelines.marts.ring_road.effect.screening import jumps
 from tests.marts.ring_road.effect.simulated import (
     OPENED_DATE,
+    PLAN,
     TREATED,
     UNTOUCHED,
     control_ids,
@@ -44,6 +44,7 @@ def answer_of(
         treated_ids=[station_id],
         control_ids=control_ids(controls),
         event_id=EVENT,
+        plan=PLAN,
     )
     return answer
 
@@ -96,7 +97,9 @@ def test_all_checks_stand_beside_it(effect: Effect) -> None:
     assert basis.plan_sha256 == PLAN.sha256()
     # Of 75 weeks before and 127 after, whole blocks of four.
     assert (basis.first_before_date, basis.before_count) == (date(2022, 1, 24), 72)
+    assert basis.last_before_date == date(2023, 6, 5)
     assert (basis.first_after_date, basis.after_count) == (date(2023, 7, 24), 124)
+    assert basis.last_after_date == date(2025, 12, 1)
 
 
 def test_several_stations_are_measured_as_each_alone(
@@ -108,6 +111,7 @@ def test_several_stations_are_measured_as_each_alone(
             treated_ids=[UNTOUCHED, TREATED],
             control_ids=control_ids(),
             event_id=EVENT,
+            plan=PLAN,
         ),
         key=lambda answer: answer.station_id != UNTOUCHED,
     )
@@ -216,6 +220,7 @@ def test_an_event_that_is_yet_to_come_refuses(clean_days: pl.DataFrame) -> None:
         treated_ids=[TREATED],
         control_ids=control_ids(),
         event_id="tariff change",
+        plan=PLAN,
     )
     assert isinstance(answer, Refusal)
     assert answer.reasons == ("0 periods after the event, of 8 needed",)
@@ -232,11 +237,61 @@ def test_a_station_without_counts_refuses_alone(clean_days: pl.DataFrame) -> Non
         treated_ids=["nowhere", TREATED],
         control_ids=control_ids(),
         event_id=EVENT,
+        plan=PLAN,
     )
     assert isinstance(screen, Effect)
     assert isinstance(nowhere, Refusal)
     assert nowhere.reasons == ("the station: no outcome in any period before or after the event",)
     assert screen.basis.left_out == {}
+
+
+def test_a_sum_of_stations_is_measured_beside_them(clean_days: pl.DataFrame) -> None:
+    screen, street, both = answers_with_sum(clean_days)
+    assert isinstance(street, Effect)
+    assert isinstance(screen, Effect)
+    assert isinstance(both, Effect)
+    assert both.station_id == "both"
+    # 60,000 vehicles that became RATIO times as many, and 25,000 that stayed.
+    assert both.headline.low < (60 * RATIO + 25) / 85 < both.headline.high
+    assert screen.headline.ratio < both.headline.ratio < street.headline.ratio
+
+
+def test_a_sum_without_one_of_its_stations_has_no_number(clean_days: pl.DataFrame) -> None:
+    screen, _, both = answers_with_sum(clean_days, unfit={UNTOUCHED: "sensor health: stuck"})
+    assert isinstance(screen, Effect)
+    assert isinstance(both, Refusal)
+    assert both.reasons == (
+        "the station: 1 of the 2 summed can't be used: street (sensor health: stuck)",
+    )
+
+
+def answers_with_sum(
+    days: pl.DataFrame, unfit: dict[str, str] | None = None
+) -> list[Effect | Refusal]:
+    return headlines(
+        weekly_outcomes(days),
+        treated_ids=[TREATED, UNTOUCHED],
+        control_ids=control_ids(),
+        event_id=EVENT,
+        plan=PLAN,
+        sums={"both": [TREATED, UNTOUCHED]},
+        unfit=unfit or {},
+    )
+
+
+def test_unfit_stations_are_refused_or_left_out_and_named(clean_days: pl.DataFrame) -> None:
+    (answer,) = headlines(
+        weekly_outcomes(clean_days),
+        treated_ids=[TREATED],
+        control_ids=control_ids(),
+        event_id=EVENT,
+        plan=PLAN,
+        unfit={TREATED: "clock an hour off", "control-07": "twin of 08", "elsewhere": "stuck"},
+    )
+    assert isinstance(answer, Refusal)
+    assert answer.reasons == ("the station: clock an hour off",)
+    assert answer.basis.left_out == {"control-07": "twin of 08"}
+    assert answer.basis.control_count == 39
 
 
 def test_no_refusal_holds_a_ratio(clean_days: pl.DataFrame) -> None:

@@ -13,9 +13,14 @@ import pytest
 from pipelines.marts.ring_road.effect.headline import Effect, headlines
 from pipelines.marts.ring_road.effect.panel import build_panel, weekly_outcomes
 from pipelines.marts.ring_road.effect.placebo import estimate, placebo_fits
-from pipelines.marts.ring_road.effect.plan import PLAN
 from pipelines.marts.ring_road.effect.synthetic_did import synthetic_did
-from tests.marts.ring_road.effect.simulated import TREATED, UNTOUCHED, control_ids, station_days
+from tests.marts.ring_road.effect.simulated import (
+    PLAN,
+    TREATED,
+    UNTOUCHED,
+    control_ids,
+    station_days,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +59,7 @@ def test_in_two_hundred_seeds_the_interval_covers_the_truth() -> None:
             treated_ids=[TREATED, UNTOUCHED],
             control_ids=control_ids(),
             event_id=EVENT,
+            plan=PLAN,
         )
         for answer in answers:
             if not isinstance(answer, Effect):

@@ -15,10 +15,10 @@ from pipelines.marts.ring_road.effect.panel import (
     NO_OUTCOME,
     Panel,
     build_panel,
-    screenline_days,
     weekly_outcomes,
 )
-from pipelines.marts.ring_road.effect.plan import PLAN, Window
+from pipelines.marts.ring_road.effect.plan import Window
+from tests.marts.ring_road.effect.simulated import PLAN
 
 MONDAY = date(2023, 1, 2)
 OPENED = date(2023, 5, 12)  # a Friday; weeks 0 to 17 lie before it
@@ -122,12 +122,49 @@ def test_a_station_has_one_role() -> None:
         )
 
 
-def test_a_screenline_sums_its_stations_where_all_counted() -> None:
-    days = pl.concat(
-        [days_of("a", [10, 20, None, 40]), days_of("b", [1, 2, 3]), days_of("c", [9, 9, 9, 9])]
+def test_a_sum_adds_the_volumes_of_its_stations() -> None:
+    stations = {"here": steady(3), "there": steady(2), "a": steady(1), "b": steady(1)}
+    stations["here"][4] = stations["there"][9] = stations["there"][10] = None
+    panel = treated_panel(stations).with_sums({"both": ["here", "there"], "one": ["there"]})
+    assert panel.treated_ids == ("here", "there", "both", "one")
+    volumes = np.exp(panel.treated["here"]) + np.exp(panel.treated["there"])
+    assert np.exp(panel.treated["both"]) == pytest.approx(volumes)
+    assert panel.treated["one"] == pytest.approx(panel.treated["there"])
+    assert panel.filled_counts == {"here": 1, "there": 2, "both": 3, "one": 2}
+    assert panel.left_out == {}
+
+
+def test_a_sum_needs_all_of_its_stations() -> None:
+    stations = {"here": steady(3), "there": [None] * WEEKS, "a": steady(1), "b": steady(1)}
+    panel = treated_panel(stations).with_sums({"both": ["here", "there"], "none": []})
+    assert list(panel.treated) == ["here"]
+    assert panel.left_out == {
+        "there": NO_OUTCOME,
+        "both": f"1 of the 2 summed can't be used: there ({NO_OUTCOME})",
+        "none": "a sum of no stations",
+    }
+
+
+def treated_panel(stations: dict[str, list[float | None]]) -> Panel:
+    return build_panel(
+        outcomes_of(stations),
+        treated_ids=["here", "there"],
+        control_ids=["a", "b"],
+        window=WINDOW,
     )
-    line = screenline_days(days, ["b", "a"], "west")
-    assert line.rows() == [("west", MONDAY, 11), ("west", MONDAY + timedelta(1), 22)]
+
+
+def test_stations_that_open_with_the_road_rule_out_no_week_before_it() -> None:
+    opened = [None] * 21 + steady(1)[21:]
+    stations = {"a": steady(1), "b": steady(2)} | {f"ring-{n}": opened for n in range(5)}
+    panel = build_panel(
+        outcomes_of(stations),
+        treated_ids=[f"ring-{n}" for n in range(5)],
+        control_ids=["a", "b"],
+        window=WINDOW,
+    )
+    assert (panel.before_count, panel.left_out_period_count) == (18, 0)
+    assert panel.left_out["ring-0"] == "18 of 37 periods missing, 18 of them in a row"
 
 
 def test_weeks_that_touch_the_days_between_are_neither_before_nor_after() -> None:
@@ -223,7 +260,7 @@ def test_a_month_without_counts_is_left_out_for_all_and_counted() -> None:
 
 
 def test_what_is_no_number_is_missing() -> None:
-    stations = {name: steady(1) for name in ("here", "a", "b", "c")}
+    stations = {name: steady(1) for name in ("here", "a", "b", "c", "d")}
     stations["a"][3], stations["b"][3] = math.nan, -math.inf
     assert panel_of(stations).filled_counts == {"a": 1, "b": 1}
 

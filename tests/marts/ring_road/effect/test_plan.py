@@ -1,4 +1,4 @@
-"""The plan is what its document says, and its hash is that of its values."""
+"""The plan is what its document says of Almaty, and its hash is that of its values."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from datetime import date
 
 import pytest
 
-from pipelines.marts.ring_road.effect.plan import PLAN, Window
-from pipelines.settings import ROOT
+from pipelines.marts.ring_road.effect.plan import Plan, Window
+from pipelines.settings import ROOT, load_city
 
+PLAN = Plan(events=load_city(ROOT / "cities" / "almaty.toml").dated_events)
 PAGE = (ROOT / "docs" / "ring-road-plan.md").read_text(encoding="utf-8")
 
 
 def test_the_document_holds_the_plan_and_its_hash() -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)
     written = tomllib.loads(block)
-    assert written == asdict(PLAN) | {"events": [asdict(event) for event in PLAN.events]}
+    assert written == PLAN.values()
     assert re.findall(r"`([0-9a-f]{64})`", PAGE) == [PLAN.sha256()]
 
 
@@ -29,6 +30,14 @@ def test_any_other_value_has_another_hash() -> None:
         other = PLAN.events[:1] if name == "events" else value + 1
         hashes.add(replace(PLAN, **{name: other}).sha256())
     assert len(hashes) == 1 + len(asdict(PLAN))
+
+
+def test_how_an_event_is_called_decides_nothing() -> None:
+    opening, tariffs = PLAN.events
+    renamed = replace(opening, event_name="Ring", source_address="elsewhere")
+    assert replace(PLAN, events=(renamed, tariffs)).sha256() == PLAN.sha256()
+    later = replace(opening, settled_date=date(2023, 7, 22))
+    assert replace(PLAN, events=(later, tariffs)).sha256() != PLAN.sha256()
 
 
 def test_an_event_is_measured_between_its_neighbours() -> None:

@@ -1,0 +1,1 @@
+"""Sensor health: what station-days alone say about the sensors that made them."""
