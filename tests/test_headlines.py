@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import duckdb
 import pytest
 
 from pipelines.summary import HEADLINES
+from pipelines.summary import headlines as all_headlines
 from tests.quality.test_expectations import NIGHT, TOY_NIGHT, open_lake
 
 
@@ -19,7 +21,7 @@ def toy() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def headlines(connection: duckdb.DuckDBPyConnection, figure: str) -> list[tuple[object, ...]]:
-    rows = connection.execute(HEADLINES.read_text("utf-8"), [NIGHT]).fetchall()
+    rows = all_headlines(connection, NIGHT)
     return [(scope, value, reason) for name, scope, value, _, reason in rows if name == figure]
 
 
@@ -49,3 +51,15 @@ def test_the_first_event_s_effect_on_all_screenlines(toy: duckdb.DuckDBPyConnect
         ("heavy vehicles, opening", "-20.0 % (-25.0 to +10.0)", None),
         ("all vehicles, opening", None, "a sum of no stations"),
     ]
+
+
+def test_a_city_is_shown_what_it_makes_and_nothing_else() -> None:
+    with duckdb.connect() as connection:
+        assert all_headlines(connection, NIGHT) == []
+
+
+def test_each_file_says_what_it_reads() -> None:
+    for file in HEADLINES.glob("*.sql"):
+        sql = file.read_text("utf-8")
+        [table] = re.findall(r"FROM (marts\.\w+)", sql)
+        assert f"-- Reads:   {table};" in sql
