@@ -106,8 +106,9 @@ class Lake:
 
         def write_all() -> None:
             last = {(one.table, *one.key.values()): one for one in partitions}
+            self._delete([one for one in last.values() if not one.is_new])
             for partition in last.values():
-                self._replace_files(partition)
+                self._add_files(partition)
             for rows in _by_table([*last.values(), *added]):
                 self._insert(rows.table, rows.contract, rows.rows)
 
@@ -235,10 +236,8 @@ class Lake:
         schema, _, name = table.partition(".")
         return f"{self.catalog}.{quoted(schema)}.{quoted(name)}"
 
-    def _replace_files(self, partition: Partition) -> None:
+    def _add_files(self, partition: Partition) -> None:
         self._ensure(NewTable(partition.table, partition.contract, list(partition.key)))
-        if not partition.is_new:
-            self._delete(partition)
         schema, _, name = partition.table.partition(".")
         for file in partition.files:
             self.connection.execute(
@@ -246,12 +245,14 @@ class Lake:
                 [self.catalog, name, file, schema],
             )
 
-    def _delete(self, partition: Partition) -> None:
-        where = " AND ".join(f"{quoted(column)} = ?" for column in partition.key)
-        self.connection.execute(
-            f"DELETE FROM {self.address(partition.table)} WHERE {where}",  # noqa: S608  # quoted names
-            list(partition.key.values()),
-        )
+    def _delete(self, partitions: Sequence[Partition]) -> None:
+        """Delete partitions, a table's together: each deletion costs a look at its files."""
+        keys: dict[tuple[str, ...], list[Mapping[str, object]]] = {}
+        for one in partitions:
+            if self.exists(one.table):
+                keys.setdefault((one.table, *one.key), []).append(one.key)
+        for (table, *_), chosen in keys.items():
+            self.connection.execute(f"DELETE FROM {self.address(table)} WHERE {selection(chosen)}")  # noqa: S608  # quoted names
 
     def _insert(self, table: str, contract: type[dy.Schema], rows: pl.DataFrame) -> None:
         self._ensure(NewTable(table, contract))
