@@ -56,10 +56,10 @@ def share_of(seed: int, day_count: int) -> tuple[float, float, float]:
     return row["diversion_share"], row["diversion_share_low"], row["diversion_share_high"]
 
 
-def test_in_eight_seeds_the_interval_holds_the_true_share() -> None:
+def test_in_five_seeds_the_interval_holds_the_true_share() -> None:
     truth = TRUTH.diversion_share(LAST)
-    found = [share_of(seed, 8) for seed in range(1000, 1008)]
-    assert sum(low <= truth <= high for _, low, high in found) >= 6
+    found = [share_of(seed, 8) for seed in range(1000, 1005)]
+    assert sum(low <= truth <= high for _, low, high in found) >= 4
     assert all(abs(share - truth) < 0.015 for share, _, _ in found)
     assert all(high - low < 0.03 for _, low, high in found)  # narrow enough to say something
 

@@ -28,9 +28,9 @@ BY_ID = {station.station_id: station for station in STATIONS}
 SCREENLINES = [station for station in STATIONS if station.role == "screenline"]
 
 
-def month_of_days(month: date) -> pl.DataFrame:
+def month_of_days(month: date, seed: int = DEFAULT_SEED) -> pl.DataFrame:
     """Station-days of a month as `staging.count_station_days` has them."""
-    hours = pl.read_parquet(io.BytesIO(counts_parquet(month_days(month), DEFAULT_SEED)))
+    hours = pl.read_parquet(io.BytesIO(counts_parquet(month_days(month), seed)))
     local = pl.col("hour_at").dt.convert_time_zone("Asia/Almaty").dt.date()
     count = pl.col("vehicle_count")
     days = hours.group_by("station_id", "vehicle_class", service_date=local).agg(
@@ -58,19 +58,28 @@ def month_of_days(month: date) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def rows() -> pl.DataFrame:
-    months = []
-    month = FIRST_DATE
-    while month <= LAST_DATE:
-        months.append(month_of_days(month))
-        month = month_start(month, 1)
-    stations = pl.read_csv(make_count_stations(), try_parse_dates=True).with_columns(
+    return told_of(pl.concat(map(month_of_days, months_until(LAST_DATE))), listed())
+
+
+def months_until(last_date: date) -> list[date]:
+    months = [FIRST_DATE]
+    while (following := month_start(months[-1], 1)) <= last_date:
+        months.append(following)
+    return months
+
+
+def listed() -> pl.DataFrame:
+    return pl.read_csv(make_count_stations(), try_parse_dates=True).with_columns(
         source_id=pl.lit("stations"), version_id=pl.lit("s1")
     )
+
+
+def told_of(days: pl.DataFrame, stations: pl.DataFrame) -> pl.DataFrame:
     health = {"station_id": pl.String, "health_weight": pl.Float64, "findings": pl.String}
     return compute_ring_road_effect(
         night_of(LAST_DATE.isoformat()),
         count_stations=stations,  # type: ignore[arg-type]  # as the sample delivers it
-        count_station_days=pl.concat(months),  # type: ignore[arg-type]  # summed above
+        count_station_days=days,  # type: ignore[arg-type]  # summed above
         sensor_health=pl.DataFrame(schema={**health, "complete_day_count": pl.Int64}),  # type: ignore[arg-type]
         events=OPENING,
     )
@@ -137,3 +146,32 @@ def test_what_left_the_screenlines_is_claimed_by_those_who_read_them_all(
               if true_ratio(station, "all") < 0.9]  # fmt: skip
     found = rows.filter(pl.col("place_id").is_in(strong), vehicle_class="all")
     assert (found.get_column("p_value_adjusted") < 0.05).all()
+
+
+@pytest.mark.exhaustive
+def test_in_two_hundred_seeds_of_the_sample_city_the_interval_holds_the_truth() -> None:
+    """Two screenlines among all controls: one that lost heavy vehicles, and one that lost none."""
+    losing, untouched = "screen-05", "screen-09"
+    assert true_ratio(BY_ID[losing], "heavy") < 0.9
+    assert true_ratio(BY_ID[untouched], "heavy") == 1
+    stations = listed().filter(
+        pl.col("station_id").is_in([losing, untouched]) | (pl.col("role") == "control")
+    )
+    assert stations.filter(role="control").height >= 40
+    told = held = claimed = 0
+    for seed in range(1, 201):
+        days = pl.concat(
+            month_of_days(month, seed).filter(vehicle_class="heavy")
+            for month in months_until(LAST_DATE)
+        )
+        rows = told_of(days, stations).filter(vehicle_class="heavy")
+        lost = rows.row(by_predicate=pl.col("place_id") == losing, named=True)
+        none = rows.row(by_predicate=pl.col("place_id") == untouched, named=True)
+        if lost["ratio"] is not None:
+            told += 1
+            held += lost["ratio_low"] <= true_ratio(BY_ID[losing], "heavy") <= lost["ratio_high"]
+        # What is refused claims nothing.
+        claimed += none["ratio"] is not None and not none["ratio_low"] <= 1 <= none["ratio_high"]
+    assert told >= 190
+    assert 0.905 * told <= held <= 0.985 * told
+    assert claimed <= 19
