@@ -37,8 +37,10 @@ def forgotten_versions(lake: Lake) -> frozenset[tuple[str, str]]:
     return frozenset(rows.select("source_id", "version_id").rows())
 
 
-def forgotten_hashes(lake: Lake, source_id: str) -> frozenset[str]:
-    """SHA-256 of the bytes of a source that are forgotten."""
+def forgotten_hashes(lake: Lake, source_id: str, kind: str) -> frozenset[str]:
+    """SHA-256 of the bytes of a source that are forgotten; a kind without single vehicles: none."""
+    if kind not in {table.source for table in _personal_tables()}:
+        return frozenset()
     return frozenset(sha256 for name, _, sha256 in _landed(lake) if name == source_id)
 
 

@@ -127,7 +127,8 @@ class Load:
 
     @cached_property
     def _forgotten(self) -> frozenset[tuple[str, str]]:
-        return forgotten_versions(self.lake)
+        is_personal = any(table.personal for table in flow.staging_tables(self.source.kind))
+        return forgotten_versions(self.lake) if is_personal else frozenset()
 
     @property
     def source(self) -> Source:

@@ -108,7 +108,7 @@ def fetch(
     settings, city, day = _night(key)
     with open_lake(settings, run_id=run_id) as lake:
         known = ingest.known_objects(lake, source_id)
-        forgotten = forgotten_hashes(lake, source_id)
+        forgotten = forgotten_hashes(lake, source_id, city.sources[source_id].kind)
     tries: list[Fetched] = []
     attempts = ingest.fetch(
         settings,
