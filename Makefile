@@ -38,6 +38,8 @@ bench: $(VENV)/.dev ## Run the benchmarks, or one: make bench NAME=trip_stats
 docs: $(VENV)/.dev ## Write the generated pages again.
 	@python -m pipelines.feed_report.rules_page docs/feed-rules.md
 	@python -m pipelines.drop_in_schemas docs/schemas/vehicles.schema.json
+	@python -m pipelines.dictionary_page docs/dictionary.html
+	@python -m pipelines.extract_schemas
 
 lint: $(VENV)/.dev
 	@ruff format --check .

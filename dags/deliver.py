@@ -2,7 +2,8 @@
 
 Runs once after each published night of `nightly`, with the same service date: it listens to the
 asset that the night emits as its last act. A night that was not published emits nothing.
-Delivering a night twice hands over the same bytes.
+Delivering a night twice hands over the same bytes. SFTP servers and buckets are opened by Airflow's
+providers, each with the connection that the city file names.
 
 Left out: the extracts themselves, which `publish` writes; this DAG only carries them.
 """
@@ -20,7 +21,9 @@ from pipelines.run import Report
 @task(multiple_outputs=False)
 def hand_over() -> Report:
     """Carry the extracts of one published night to the city's places of delivery."""
-    return perform(run.deliver)
+    from airflow.sdk.io import get_fs
+
+    return perform(run.deliver, open_files=get_fs)
 
 
 @dag(
@@ -34,7 +37,7 @@ def hand_over() -> Report:
     tags=TAGS,
 )
 def deliver() -> None:
-    """One task: whoever needs another way of delivery adds it to `pipelines.run.deliver`."""
+    """One task: a file or place that fails holds back no other, and the task is tried again."""
     hand_over()
 
 

@@ -17,7 +17,7 @@ from airflow.sdk import Asset, Connection, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
 from pipelines import run
-from pipelines.errors import LakeError, QalaError, TransientSourceError
+from pipelines.errors import DeliveryError, LakeError, QalaError, TransientSourceError
 from pipelines.run import Report
 
 SCHEDULE = run.schedule()
@@ -64,7 +64,7 @@ def final_errors() -> Iterator[None]:
     """End the task with the error's sentence, and no further try, unless a later try may help."""
     try:
         yield
-    except (TransientSourceError, LakeError):
+    except (TransientSourceError, LakeError, DeliveryError):
         raise
     except QalaError as error:
         raise AirflowFailException(str(error)) from None

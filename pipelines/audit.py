@@ -18,10 +18,12 @@ from pipelines import flow
 from pipelines.build import Key, partition_keys
 from pipelines.contracts import load_contract
 from pipelines.contracts.canonical import in_key_order
+from pipelines.contracts.check_results import CheckResults
+from pipelines.contracts.meta import CHECKS
 from pipelines.errors import QalaError
 from pipelines.fingerprint import ROOT, code_version, digest
 from pipelines.quality.expectations import Expectation, load_expectations
-from pipelines.quality.results import CheckResult, CheckResults, require_passed, results_frame
+from pipelines.quality.results import CheckResult, require_passed, results_frame
 from pipelines.settings import City
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake, Partition, Selection
@@ -36,7 +38,6 @@ from pipelines.warehouse.state import (
 )
 
 EXPECTATIONS = ROOT / "expectations"
-CHECKS = "quality.check_results"
 
 
 @dataclass

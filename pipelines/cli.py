@@ -1,7 +1,8 @@
 """The command line: `qala nightly`, `qala sql`, `qala validate`, `qala quarantine`, `qala doctor`.
 
-`qala quarantine` lists the feed versions that wait for a person's decision; `qala release` and
-`qala reject` are the decisions.
+`qala verify` judges a folder of extracts by public keys alone, `qala withdraw` calls one back,
+`qala keys` makes and revokes the keys. `qala quarantine` lists the feed versions that wait for a
+person's decision; `qala release` and `qala reject` are the decisions.
 
 Exit codes: 0 done, 1 findings (a night that failed, a feed with defects, a check with a remedy),
 2 can't run. An error is one clear sentence with its remedy; only a defect shows a traceback.
@@ -14,14 +15,16 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
+from pipelines import keys
 from pipelines.errors import NightInProgressError, QalaError
+from pipelines.printing import brief
 from pipelines.settings import (
     ROOT,
     City,
@@ -32,6 +35,9 @@ from pipelines.settings import (
     point_to_city,
 )
 
+if TYPE_CHECKING:
+    from pipelines.warehouse.publish import Connection
+
 FINDINGS = 1
 CANT_RUN = 2
 
@@ -41,6 +47,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measures a city's public transport and traffic every night.",
 )
+app.add_typer(keys.app, name="keys")
+app.command()(brief)
 console = Console()
 errors = Console(stderr=True)
 
@@ -93,19 +101,33 @@ def sql(
         str | None, typer.Argument(help="SQL; without it a shell opens, or stdin is read.")
     ] = None,
     city: CityOption = None,
+    form: Annotated[
+        Literal["table", "csv", "json", "parquet"],
+        typer.Option("--format", help="How to write the answer of one query."),
+    ] = "table",
+    output: Annotated[
+        Path | None, typer.Option("--output", help="File to write it to; stdout if left.")
+    ] = None,
+    known_at: Annotated[
+        str | None,
+        typer.Option(help="Ask what was published at a time, e.g. 2026-11-20 or 2026-11-20T08:00."),
+    ] = None,
 ) -> None:
     """Ask the published file, read-only."""
+    from pipelines.known_at import open_known, parse_instant
     from pipelines.warehouse.publish import open_published
-    from pipelines.warehouse.shell import open_shell, run_query
+    from pipelines.warehouse.shell import open_shell
 
     settings, city_file = _city(city)
-    with open_published(settings.publish / f"{city_file.city.id}.duckdb") as connection:
-        if query is not None:
-            run_query(connection, query)
-        elif sys.stdin.isatty():
+    if known_at is None:
+        opened = open_published(settings.publish / f"{city_file.city.id}.duckdb")
+    else:
+        opened = open_known(settings, city_file, parse_instant(known_at, city_file.city.time_zone))
+    with opened as connection:
+        if query is None and form == "table" and output is None and sys.stdin.isatty():
             open_shell(connection)
         else:
-            run_query(connection, sys.stdin.read())
+            _answer(connection, sys.stdin.read() if query is None else query, form, output)
 
 
 @app.command()
@@ -168,12 +190,83 @@ def reject(
 
 
 @app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Folder of extracts, with its manifest.json.")],
+    key: Annotated[
+        str | None,
+        typer.Option(help="trusted_keys.json, a public key as PEM file, or in base64."),
+    ] = None,
+    city: CityOption = None,
+) -> None:
+    """Check a folder of extracts offline; exit code 1 where anything is wrong with it.
+
+    Without --key the trusted keys beside the city file are taken.
+    """
+    from pipelines.trusted_keys import read_trusted_keys, trusted_by
+    from pipelines.verification import verify_folder
+
+    trusted = trusted_by(key) if key else read_trusted_keys(_city(city)[0].trusted_keys)
+    findings = verify_folder(folder, trusted)
+    for finding in findings:
+        told = f"{finding.kind}: {finding.file}: {finding.text}"
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
+    if not findings:
+        console.print(f"{folder} is whole, and signed by a trusted key.", soft_wrap=True)
+    raise typer.Exit(FINDINGS if findings else 0)
+
+
+@app.command()
+def withdraw(
+    day: Annotated[str, typer.Argument(metavar="DATE", help="Service date of the extracts.")],
+    reason: Annotated[str, typer.Option(help="Why; whoever has them is told.")],
+    successor: Annotated[
+        str | None, typer.Option(help="Service date whose extracts stand in their place.")
+    ] = None,
+    city: CityOption = None,
+) -> None:
+    """Withdraw the latest extracts of a service date by a signed notice; nothing is deleted."""
+    from pipelines import run
+
+    _city(city)
+    told = run.withdraw(day, "command line", reason=reason, successor=successor)
+    console.print(told["text"], markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def doctor(city: CityOption = None) -> None:
     """Check versions, extensions, disk, database and city file, each with its remedy."""
     from pipelines.doctor import print_health
 
     point_to_city(city)
     raise typer.Exit(FINDINGS if print_health(console, load_settings()) else 0)
+
+
+def _answer(
+    connection: Connection,
+    query: str,
+    form: Literal["table", "csv", "json", "parquet"],
+    output: Path | None,
+) -> None:
+    from pipelines.warehouse.shell import run_query, write_query
+
+    if form == "table":
+        if output is not None:
+            raise QalaError("A table goes to the terminal.", "Say --format csv, json or parquet.")
+        run_query(connection, query)
+    elif output is None:
+        if form == "parquet" and sys.stdout.isatty():
+            raise QalaError("Parquet is no text.", "Name a file with --output.")
+        write_query(connection, query, form, sys.stdout.buffer)
+    else:
+        partial = output.with_name(f".{output.name}.part")
+        try:
+            with partial.open("wb") as file:
+                write_query(connection, query, form, file)
+            partial.replace(output)
+        except OSError as error:
+            raise QalaError(f"{output} can't be written: {error}", "Name another file.") from None
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _decide(

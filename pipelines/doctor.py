@@ -150,6 +150,23 @@ def look_at_secrets(settings: Settings) -> Iterator[Finding]:
                 check_key(found[name], name)
 
 
+def look_at_signing(settings: Settings) -> Iterator[Finding]:
+    """Signing key."""
+    from pipelines.signing import MALFORMED
+    from pipelines.trusted_keys import load_signer, read_trusted_keys
+
+    trusted = read_trusted_keys(settings.trusted_keys)
+    signer = load_signer(settings)
+    if signer.public is None:
+        is_wrong = bool(trusted.keys) or signer.reason == MALFORMED
+        remedy = "Set QALA_SIGNING_KEY: qala keys new makes a key." if is_wrong else ""
+        yield Finding("signing key", f"extracts go out unsigned: {signer.reason}", remedy)
+        return
+    is_known = trusted.find(signer.public.key_id) is not None
+    remedy = f"Put its public half into {settings.trusted_keys}: {signer.public.text}"
+    yield Finding("signing key", signer.text, "" if is_known else remedy)
+
+
 def look_at_quarantine(settings: Settings) -> Iterator[Finding]:
     """Quarantined feeds."""
     from pipelines.release import waiting
@@ -208,6 +225,7 @@ LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     look_at_city,
     look_at_policy,
     look_at_secrets,
+    look_at_signing,
     look_at_airflow,
     look_at_lake,
     look_at_quarantine,

@@ -82,6 +82,18 @@ class PublishError(QalaError):
     """The published file could not be built, checked or swapped."""
 
 
+class SigningKeyError(QalaError):
+    """A key, or the file of trusted keys, can't be read or used."""
+
+
+class VerificationError(QalaError):
+    """There is nothing that could be verified."""
+
+
+class DeliveryError(QalaError):
+    """Files could not be handed over; another try goes on where this one stopped."""
+
+
 class NightInProgressError(QalaError):
     """Another night of this city is running."""
 

@@ -15,7 +15,7 @@ _LIBRARIES = (
     *("polars", "duckdb", "shapely", "numpy", "scipy", "numba", "statsmodels"),
     *("protobuf", "gtfs-realtime-bindings", "osmium"),
 )
-
+_SOURCE_FILES = (".py", ".toml", ".j2", ".css", ".js")
 
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(pipelines[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n(]*)"
@@ -34,15 +34,28 @@ def digest(*parts: object) -> str:
 @cache
 def code_hash(module: str) -> str:
     """Hash of a module's source, of all project modules it imports, and of the libraries."""
+    return digest(_sources(module), _library_versions())
+
+
+@cache
+def definition_hash(module: str, *texts: str) -> str:
+    """Hash of how a figure is defined: contract, maker, the project's modules they import, texts.
+
+    Libraries are left out: another version of one is no other definition.
+    """
+    return digest(_sources(module), texts)
+
+
+def _sources(module: str) -> list[tuple[str, str]]:
     files = sorted(_closure(module))
-    sources = [(str(f.relative_to(ROOT)), f.read_text(encoding="utf-8")) for f in files]
-    return digest(sources, _library_versions())
+    return [(str(f.relative_to(ROOT)), f.read_text(encoding="utf-8")) for f in files]
 
 
 @cache
 def code_version() -> str:
     """Version of the program: its release and the hash of all its source, SQL and expectations."""
-    files = [*PACKAGE.rglob("*.py"), *(ROOT / "sql").rglob("*.sql")]
+    files = [path for ending in _SOURCE_FILES for path in PACKAGE.rglob(f"*{ending}")]
+    files += (ROOT / "sql").rglob("*.sql")
     files += (ROOT / "expectations").rglob("*.toml")
     sources = [(str(f.relative_to(ROOT)), f.read_text(encoding="utf-8")) for f in sorted(files)]
     return f"{version('qala')}+{digest(sources)[:12]}"

@@ -19,6 +19,7 @@ from pipelines.errors import CriticalSourceError, QalaError, TransientSourceErro
 from pipelines.settings import City, Settings, load_city, load_settings
 
 if TYPE_CHECKING:
+    from pipelines.delivery import OpenFiles
     from pipelines.policy import Policy
     from pipelines.warehouse.lake import Lake
 
@@ -224,12 +225,33 @@ def close(key: str, run_id: str, *, published: bool) -> Report:
     )  # fmt: skip
 
 
-def deliver(key: str, run_id: str) -> Report:
-    """Hand the night's extracts over. A file that fails does not hold back the others."""
+def deliver(key: str, run_id: str, *, open_files: OpenFiles | None = None) -> Report:
+    """Hand the night's extracts over. A file that fails does not hold back the others.
+
+    `open_files` opens the file system of a scheme (sftp, s3) by the name of its connection.
+    """
     from pipelines.delivery import deliver_night
 
     settings, city, day = _night(key)
-    return _step("deliver", key, run_id, lambda lake: deliver_night(lake, settings, city, day))
+    return _step(
+        "deliver", key, run_id, lambda lake: deliver_night(lake, settings, city, day, open_files)
+    )
+
+
+def withdraw(key: str, run_id: str, *, reason: str, successor: str | None = None) -> Report:
+    """Withdraw the latest extracts of a service date; `successor` is the date in their place."""
+    from pipelines.withdrawal import withdraw_extracts
+
+    settings, city, day = _night(key)
+    successor_date = date.fromisoformat(service_date(successor)) if successor else None
+
+    def work(lake: Lake) -> tuple[str, int | None, str]:
+        text = withdraw_extracts(
+            lake, settings, city, day, reason=reason, successor_date=successor_date
+        )
+        return "done", None, text
+
+    return _step("withdraw", key, run_id, work)
 
 
 def waiting_feeds() -> list[dict[str, str]]:

@@ -3,7 +3,8 @@
 Environment (all optional): `QALA_CITY` (path of the city file), `QALA_DATA` (folder for landing,
 lake, publication and Airflow's homes), `QALA_CATALOG` (DuckLake catalog: a SQLite file's path, or
 ``postgres:...`` in production), `QALA_OBJECTS` (the lake's Parquet files: a folder or ``s3://...``),
-`QALA_SECRET_<NAME>` (a key that the city file names as ``{secret:<name>}``), `NUMBA_CACHE_DIR`
+`QALA_SECRET_<NAME>` (a key that the city file names as ``{secret:<name>}``), `QALA_SIGNING_KEY`
+(the private key that signs extracts: PEM, base64, or a file that holds it), `NUMBA_CACHE_DIR`
 (where compiled code is kept, else in the data folder).
 A city is one TOML file: `cities/almaty.toml` shows every key, `docs/add-a-city.md` explains them.
 """
@@ -82,10 +83,12 @@ class _Part(BaseModel):
 
 
 class CityFacts(_Part):
-    """`[city]`: the name, the clock and the calendar."""
+    """`[city]`: the name (in Kazakh and Russian too), the clock and the calendar."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")
     name: str = Field(min_length=1)
+    name_kk: str | None = Field(default=None, min_length=1)
+    name_ru: str | None = Field(default=None, min_length=1)
     time_zone: Annotated[str, AfterValidator(_known_zone)]
     reference_weekday: Literal[WEEKDAYS] = "tuesday"  # type: ignore[valid-type]  # one list of names
     holidays: tuple[date, ...] = ()
@@ -138,10 +141,31 @@ class Privacy(_Part):
     passage_retention_days: int = Field(default=400, ge=3, le=3660)
 
 
+class Place(_Part):
+    """`[[delivery.places]]`: an SFTP folder or an S3 bucket, opened by a connection of Airflow's.
+
+    The host of an SFTP server stands in the connection, the bucket in the address.
+    """
+
+    address: str = Field(pattern=r"^(sftp:///|s3://[A-Za-z0-9]).*[^/]$")
+    connection: str = Field(min_length=1)
+
+    @property
+    def scheme(self) -> Literal["sftp", "s3"]:
+        """What reaches it."""
+        return "s3" if self.address.startswith("s3:") else "sftp"
+
+    @property
+    def folder(self) -> str:
+        """The path that a file system of the scheme knows it by."""
+        return self.address.partition("://")[2]
+
+
 class Delivery(_Part):
     """`[delivery]`: where extracts are handed over once a night is published."""
 
     folder: str = ""
+    places: tuple[Place, ...] = ()
 
 
 class Source(_Part):
@@ -296,6 +320,11 @@ class Settings:
         return self.city_file.parent / city.city.policy if city.city.policy else None
 
     @property
+    def trusted_keys(self) -> Path:
+        """The public keys that the city's extracts are signed with."""
+        return self.city_file.with_name(f"{self.city_file.stem}.trusted_keys.json")
+
+    @property
     def airflow_home(self) -> Path:
         """Airflow's home for nights that the command line runs."""
         return self.data / "airflow"
@@ -317,6 +346,21 @@ def load_secrets(names: Iterable[str], connections: Mapping[str, str]) -> dict[s
     """Secrets by name: from what connections say, else from the environment. Missing: left out."""
     found = {name: connections.get(name) or os.environ.get(secret_variable(name)) for name in names}
     return {name: value.strip() for name, value in found.items() if value and value.strip()}
+
+
+def load_signing_key() -> str:
+    """The private key that signs extracts, from the environment or the file named there.
+
+    Empty where there is none. A file that can't be read is taken for the key itself, which is then
+    malformed: no night fails for it.
+    """
+    told = (os.environ.get("QALA_SIGNING_KEY") or "").strip()
+    if not told or told.startswith("-----BEGIN"):
+        return told
+    try:
+        return Path(told).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return told
 
 
 def point_to_city(city_file: Path | None) -> None:

@@ -139,7 +139,7 @@ def _feeds(lake: Lake, service_date: date) -> list[Status]:
 
 
 def _checks(lake: Lake, service_date: date) -> Status:
-    from pipelines.quality.results import CheckResults
+    from pipelines.contracts.check_results import CheckResults
 
     rows = lake.read("quality.check_results", CheckResults, "service_date = ?", [service_date])
     failed = rows.filter(~pl.col("is_passed"))

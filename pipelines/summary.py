@@ -101,10 +101,10 @@ def _tables(connection: Connection) -> Table:
     table = Table(title="Published tables", title_justify="left")
     table.add_column("table")
     table.add_column("rows", justify="right")
-    rows = connection.execute("SELECT table_name, row_count FROM meta.tables").fetchall()
-    order = {t.name: place for place, t in enumerate(flow.TABLES)}
-    for name, count in sorted(rows, key=lambda row: order[row[0]]):
-        table.add_row(name, f"{count:,}")
+    counts = connection.execute("SELECT table_name, row_count FROM meta.tables").fetchall()
+    rows = dict(counts)
+    for name in (t.name for t in flow.TABLES if t.name in rows):
+        table.add_row(name, f"{rows[name]:,}")
     return table
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pipelines import flow
 from pipelines.contracts import load_contract
-from pipelines.quality.results import CheckResults
+from pipelines.contracts.check_results import CheckResults
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake, NewTable
 
@@ -25,6 +25,8 @@ _OPS = {
     STEPS: ops.Steps,
     "ops.published_partitions": ops.PublishedPartitions,
     "ops.publications": ops.Publications,
+    "ops.editions": ops.Editions,
+    "ops.withdrawals": ops.Withdrawals,
     "ops.deliveries": ops.Deliveries,
     "quality.check_results": CheckResults,
 }

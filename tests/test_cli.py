@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
+from typer.testing import CliRunner
 
-from pipelines.settings import ROOT
+from pipelines.cli import app
+from pipelines.errors import QalaError
+from pipelines.settings import ROOT, load_settings
 from tests.toy_city import CITY, write_toy_city
 from tests.toy_feeds import toy_feed
 
@@ -58,6 +64,8 @@ def test_every_command_has_help(folder: Path, command: str) -> None:
     ("arguments", "code", "said"),
     [
         (["sql", "SELECT 1"], 2, "Nothing is published at"),
+        (["sql", "--known-at", "yesterday", "SELECT 1"], 2, "is no date and no time"),
+        (["sql", "--known-at", "2026-11-20", "SELECT 1"], 2, "There is no lake"),
         (["nightly", "--date", "yesterday"], 2, "--date 'yesterday' is no date"),
         (["nightly", "--city", "nowhere.toml"], 2, "nowhere.toml does not exist"),
         (["nightly", "--city", "wrong.toml"], 2, "`sources.transit.address` is missing"),
@@ -75,6 +83,35 @@ def test_exit_codes_and_sentences(folder: Path, arguments: list[str], code: int,
     assert ended.returncode == code, told
     assert said in told
     assert "Traceback" not in told
+
+
+def test_an_answer_goes_to_a_file_or_nothing_does(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QALA_CITY", str(folder / "toy.toml"))
+    monkeypatch.setenv("QALA_DATA", str(tmp_path))
+    file = load_settings().publish / "toy.duckdb"
+    file.parent.mkdir(parents=True)
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE TABLE figures AS SELECT 'Алматы' AS city, 1.5 AS share")
+    ask, answer = CliRunner(), tmp_path / "answer"
+
+    def asked(*arguments: str) -> Any:
+        return ask.invoke(app, ["sql", *arguments])
+
+    assert asked("--format", "csv", "FROM figures").stdout_bytes == (
+        "city,share\r\nАлматы,1.5\r\n".encode()  # noqa: RUF001  # Cyrillic on purpose
+    )
+    assert asked("--format", "json", "--output", str(answer), "FROM figures").exit_code == 0
+    assert json.loads(answer.read_bytes()) == [{"city": "Алматы", "share": 1.5}]
+    assert "1.5" in asked("FROM figures").stdout
+    for wrong in (["--format", "csv", "FROM nowhere"], ["FROM figures"]):
+        ended = asked("--output", str(answer), *wrong)
+        assert isinstance(ended.exception, QalaError), ended
+    assert json.loads(answer.read_bytes()) == [{"city": "Алматы", "share": 1.5}]
+    missing = asked("--format", "csv", "--output", str(tmp_path / "no" / "x.csv"), "FROM figures")
+    assert "can't be written" in str(missing.exception)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["answer"]
 
 
 def test_doctor_is_content_and_names_what_is_not(folder: Path) -> None:

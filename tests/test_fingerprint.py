@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pipelines.fingerprint import _closure, code_hash, code_version, digest
+import pytest
+
+from pipelines import fingerprint
+from pipelines.fingerprint import _closure, code_hash, code_version, definition_hash, digest
 
 
 def test_a_digest_knows_values_not_the_order_of_keys() -> None:
@@ -22,3 +25,15 @@ def test_the_code_version_is_release_and_hash() -> None:
     release, _, source = code_version().partition("+")
     assert release[0].isdigit()
     assert len(source) == 12
+
+
+def test_another_library_is_no_other_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "pipelines.marts.metro_reach"
+    definition, code = definition_hash(module), code_hash(module)
+    for hashed in (definition_hash, code_hash):
+        hashed.cache_clear()
+    monkeypatch.setattr(fingerprint, "_library_versions", lambda: (("polars", "0"),))
+    assert definition_hash(module) == definition
+    assert code_hash(module) != code
+    assert definition_hash(module, "SELECT 1") != definition
+    code_hash.cache_clear()

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.settings import ROOT
 
-PURE = ("staging", "marts", "extracts", "contracts")
+PURE = ("staging", "marts", "extracts", "contracts", "brief")
 CALLS = frozenset({"now", "today", "utcnow", "open", "getenv", "read_text", "read_bytes"})
 FILES = sorted(path for room in PURE for path in (ROOT / "pipelines" / room).rglob("*.py"))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,15 @@ import duckdb
 import pytest
 
 from pipelines import run
+from pipelines.contracts.meta import META
 from pipelines.errors import AuditError, CriticalSourceError, QalaError
-from pipelines.settings import load_settings
+from pipelines.fingerprint import ROOT
+from pipelines.known_at import open_known
+from pipelines.settings import load_city, load_settings
 from pipelines.warehouse import ops
+from pipelines.warehouse.extensions import CONFIG, load_extensions
 from pipelines.warehouse.lake import open_lake
+from pipelines.warehouse.publish import Connection, open_published
 from tests.toy_city import CITY, FEW, FLEET, run_night, write_toy_city
 from tests.toy_feeds import toy_feed
 
@@ -136,7 +143,7 @@ def test_a_city_of_few_figures_publishes_these_and_what_they_stand_on(after_firs
 def test_another_clone_elsewhere_gives_the_same_bytes(first_night: Path, toytown: Toytown) -> None:
     run_night(DAY, "another run")
     assert toytown.extracts() == Toytown(first_night).extracts()
-    for table in ("meta.tables", "meta.sources", "meta.dictionary", "quality.check_results"):
+    for table in META:
         rows = f"SELECT * FROM {table} ORDER BY ALL"
         assert toytown.ask(rows) == Toytown(first_night).ask(rows)
 
@@ -184,6 +191,22 @@ def test_comments_and_types_of_the_published_file(after_all: Toytown) -> None:
     keyed = "SELECT count(*) FROM duckdb_constraints() WHERE constraint_type <> 'NOT NULL'"
     assert after_all.ask(keyed) == [(0,)]
     assert after_all.ask("SELECT count(*) FROM duckdb_indexes()") == [(0,)]
+
+
+def test_every_documented_query_has_an_answer(after_all: Toytown) -> None:
+    page = (ROOT / "docs" / "queries.md").read_text(encoding="utf-8")
+    assert [int(n) for n in re.findall(r"(?m)^## (\d+)\. ", page)] == list(range(1, 11))
+    file = str(after_all.publish / "toy.duckdb")
+    with duckdb.connect(file, read_only=True, config=CONFIG) as connection:
+        load_extensions(connection, ("spatial",))  # as LOAD does where it is installed
+        answers = [
+            connection.execute(query.removeprefix("LOAD spatial;\n")).fetchall()
+            for query in re.findall(r"```sql\n(.+?)```", page, re.DOTALL)
+        ]
+    assert all(answers)
+    near_metro = [(name, within, of, share) for _, name, within, of, share, *_ in answers[0]]
+    assert near_metro[0] == ("Toytown", 100.0, 602.0, 16.6)
+    assert answers[-1] == [("north", 3), ("south", 3)]
 
 
 def test_two_nights_are_both_published_and_a_fleet_without_change_is_not_read_again(
@@ -293,7 +316,9 @@ def test_a_register_that_never_came_gives_null_and_the_reason(toytown: Toytown) 
 def test_a_changed_past_register_changes_the_night_and_is_known_as_before(
     after_first: Toytown,
 ) -> None:
-    before = after_first.extracts()
+    before, file = after_first.extracts(), after_first.publish / "toy.duckdb"
+    published = whole_file(file)
+    instant = datetime.now(UTC)
     with open_lake(load_settings(), read_only=True) as lake:
         snapshot = lake.snapshot_id()
     (after_first.folder / "fleet.csv").write_text(FLEET.replace("2,Green,diesel", "2,Green,cng"))
@@ -306,6 +331,7 @@ def test_a_changed_past_register_changes_the_night_and_is_known_as_before(
     after = after_first.extracts()
     assert {name.partition(".")[0] for name in after if after[name] != before[name]} == {
         "manifest",
+        "restatements",
         "diesel_phase_out",
     }
     with open_lake(load_settings(), read_only=True) as lake:
@@ -316,6 +342,28 @@ def test_a_changed_past_register_changes_the_night_and_is_known_as_before(
             " AND operator_name = 'all'"
         )
         assert count.rows() == [(1,)]
+    settings = load_settings()
+    city = load_city(settings.city_file)
+    with open_known(settings, city, instant) as connection:
+        assert rows_of(connection) == published
+    with open_known(settings, city, datetime.now(UTC)) as connection:
+        assert rows_of(connection) == whole_file(file) != published
+    with (
+        pytest.raises(QalaError, match="Nothing was published by 2020"),
+        open_known(settings, city, datetime(2020, 1, 1, tzinfo=UTC)),
+    ):
+        pass
+
+
+def whole_file(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    with open_published(path) as connection:
+        return rows_of(connection)
+
+
+def rows_of(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, in order."""
+    names = connection.execute("SELECT table_name FROM meta.tables ORDER BY 1").fetchall()
+    return {name: connection.execute(f"FROM {name} ORDER BY ALL").fetchall() for (name,) in names}
 
 
 def test_a_failed_audit_keeps_the_night_before_and_a_later_night_leaves_it_out(

@@ -13,14 +13,13 @@ import polars as pl
 def content_hash(ordered: pl.DataFrame, contract: type[dy.Schema]) -> str:
     """SHA-256 of the rows as CSV: key order, the contract's columns, shortest exact numbers.
 
-    `ordered` comes from `in_key_order`. Anyone can compute the hash from an extract's CSV file:
-    the bytes are the same.
+    `ordered` comes from `in_key_order`. Anyone can compute the hash from an extract's Parquet file.
     """
     return hashlib.sha256(canonical_csv(ordered, contract)).hexdigest()
 
 
 def canonical_csv(
-    ordered: pl.DataFrame, contract: type[dy.Schema], *, header: bool = True
+    ordered: pl.DataFrame, contract: type[dy.Schema], *, header: bool = True, line_end: str = "\n"
 ) -> bytes:
     """The rows as CSV (UTF-8, LF, header; null is nothing, empty text is ``""``)."""
     text = ordered.select(
@@ -30,7 +29,12 @@ def canonical_csv(
         ]
     )
     file = io.BytesIO()
-    text.write_csv(file, include_header=header, datetime_format="%Y-%m-%dT%H:%M:%S%.fZ")
+    text.write_csv(
+        file,
+        include_header=header,
+        datetime_format="%Y-%m-%dT%H:%M:%S%.fZ",
+        line_terminator=line_end,
+    )
     return file.getvalue()
 
 

@@ -1,54 +1,86 @@
-"""The dictionary: what every column of every table means, read off the contracts."""
+"""What the published file says of its tables and columns, read off contracts and translations.
+
+`dictionary_rows` and `table_rows` are what tables and columns mean in three languages,
+`lineage_rows` what each table is made from, down to the sources.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import dataframely as dy
 import polars as pl
 
-from pipelines.contracts import allowed_words, grain, load_contract, unit
+from pipelines.contracts import allowed_words, unit
 from pipelines.contracts.ddl import sql_type
+from pipelines.contracts.meta import Dictionary, Lineage, Tables
+from pipelines.contracts.translations import Language, column_labels, table_words, term
 from pipelines.flow import Table
 
 
-class Dictionary(dy.Schema):
-    """One row per table and column."""
+def dictionary_rows(contracts: Mapping[str, type[dy.Schema]]) -> dy.DataFrame[Dictionary]:
+    """The dictionary of tables that go out, by name, in the order of their columns.
 
-    table_name = dy.String(primary_key=True, description="Table as `flow.py` names it.")
-    column_name = dy.String(primary_key=True, description="Column of the table.")
-    position = dy.Int32(min=1, description="Place of the column in the table, the first is 1.")
-    table_grain = dy.String(description="What one row of the table is.")
-    data_type = dy.String(description="Type in DuckDB.")
-    unit = dy.String(nullable=True, description="Unit of the values; null where there is none.")
-    description = dy.String(description="What the column holds.")
-    is_key = dy.Bool(description="Whether the column belongs to the table's primary key.")
-    is_nullable = dy.Bool(description="Whether values may be missing.")
-    allowed = dy.String(
-        nullable=True, description="Words that the column takes, comma-separated; null: any."
-    )
-
-
-def dictionary_rows(tables: Iterable[Table]) -> dy.DataFrame[Dictionary]:
-    """The dictionary of the given tables, in their order and in the order of their columns."""
-    rows = [row for table in tables for row in _table_rows(table.name, load_contract(table))]
+    KeyError where a column has no labels.
+    """
+    rows = [row for name, contract in contracts.items() for row in _column_rows(name, contract)]
     types = Dictionary.create_empty().schema
     return Dictionary.validate(pl.DataFrame(rows, schema=types, orient="row"))
 
 
-def _table_rows(table_name: str, contract: type[dy.Schema]) -> list[tuple[object, ...]]:
-    return [
-        (
-            table_name,
-            name,
-            position,
-            grain(contract),
-            sql_type(column),
-            unit(column),
-            column.description or "",
-            column.primary_key,
-            column.nullable,
-            ", ".join(allowed_words(column)) or None,
-        )
-        for position, (name, column) in enumerate(contract.columns().items(), start=1)
+def table_rows(
+    names: Iterable[str], extracts: Collection[str], counts: Mapping[str, int]
+) -> dy.DataFrame[Tables]:
+    """What the tables of the published file are, and how many rows each has."""
+    rows = [
+        {
+            "table_name": name,
+            "grain": words.description_en,
+            "name_en": words.name_en,
+            "name_kk": words.name_kk,
+            "name_ru": words.name_ru,
+            "description_kk": words.description_kk,
+            "description_ru": words.description_ru,
+            "is_extract": name in extracts,
+            "row_count": counts[name],
+        }
+        for name in names
+        for words in [table_words(name)]
     ]
+    return Tables.validate(pl.DataFrame(rows, schema=Tables.create_empty().schema))
+
+
+def lineage_rows(makers: Mapping[Table, str], published: Collection[str]) -> dy.DataFrame[Lineage]:
+    """What each table of the flow is made from, and what makes it.
+
+    `published` are those in the file.
+    """
+    rows = [
+        (table.name, name, is_kind, maker, table.name in published)
+        for table, maker in makers.items()
+        for name, is_kind in [(table.source, True)] * bool(table.source)
+        + [(read, False) for read in dict.fromkeys((*table.reads, *table.past))]
+    ]
+    types = Lineage.create_empty().schema
+    return Lineage.validate(pl.DataFrame(rows, schema=types, orient="row"))
+
+
+def _column_rows(table: str, contract: type[dy.Schema]) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for position, (name, column) in enumerate(contract.columns().items(), start=1):
+        labels = column_labels(table, name)
+        rows.append(
+            (
+                *(table, name, position, sql_type(column), unit(column)),
+                *(column.primary_key, column.nullable),
+                ", ".join(allowed_words(column)) or None,
+                column.description or "",
+                *(labels.en, labels.kk, labels.ru),
+                *(_terms(name, column, "kk"), _terms(name, column, "ru")),
+            )
+        )
+    return rows
+
+
+def _terms(name: str, column: dy.Column, language: Language) -> str | None:
+    return "; ".join(term(name, word, language) for word in allowed_words(column)) or None

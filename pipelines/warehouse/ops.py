@@ -146,6 +146,37 @@ class Publications(dy.Schema):
     published_at = _instant("When it went out.")
 
 
+class Editions(dy.Schema):
+    """One row per edition of a service date's extracts: what was sent, and what it restates.
+
+    A night that is published again with other contents has another edition.
+    """
+
+    service_date = dy.Date(primary_key=True, description="The night.")
+    edition = dy.Int64(primary_key=True, min=1, description="Number, the first is 1.")
+    core_sha256 = dy.String(description="Hash of what its manifest says of the night's contents.")
+    core = dy.String(description="That part of the manifest, as canonical JSON.")
+    manifest_sha256 = dy.String(description="Hash of the manifest as it went out last.")
+    before_date = dy.Date(nullable=True, description="Night before that it was compared with.")
+    before_edition = dy.Int64(nullable=True, description="Edition of that night.")
+    snapshot_id = dy.Int64(description="Snapshot of the lake at which its rows stood so.")
+    run_id = dy.String(description="Run of the DAG.")
+    published_at = _instant("When it went out.")
+
+
+class Withdrawals(dy.Schema):
+    """One row per edition of extracts that was withdrawn."""
+
+    service_date = dy.Date(primary_key=True, description="The night.")
+    edition = dy.Int64(primary_key=True, description="Edition that is withdrawn.")
+    reason = dy.String(description="Why.")
+    successor_date = dy.Date(
+        nullable=True, description="Night whose extracts stand in its place, if another's do."
+    )
+    run_id = dy.String(description="Run of the DAG, or 'command line'.")
+    withdrawn_at = _instant("When it was withdrawn.")
+
+
 class Deliveries(dy.Schema):
     """One row per file handed over."""
 

@@ -45,8 +45,12 @@ class PublishedTable:
     row_count: int = 0
 
 
-def build_file(lake: Lake, target: Path, tables: Sequence[PublishedTable]) -> Path:
+def build_file(
+    lake: Lake, target: Path, tables: Sequence[PublishedTable], macros: Sequence[str] = ()
+) -> Path:
     """Build the file beside its target, check it and return its path; swap it with `swap_file`.
+
+    `macros` are statements that make macros over the tables.
 
     Raises `PublishError` where it can't be built, or does not hold what it should.
     """
@@ -60,10 +64,11 @@ def build_file(lake: Lake, target: Path, tables: Sequence[PublishedTable]) -> Pa
             f"ATTACH {quoted_text(str(building))} AS {name} (STORAGE_VERSION '{STORAGE_VERSION}')"
         )
         try:
-            for table in tables:
-                _write_table(connection, lake, name, table)
+            connection.execute(f"USE {name}")  # what macros name is found wherever the file is
+            _fill(connection, lake, name, tables, macros)
             connection.execute(f"CHECKPOINT {name}")
         finally:
+            connection.execute("USE memory")
             connection.execute(f"DETACH {name}")
         _check_file(building, tables)
     except (duckdb.Error, OSError) as error:
@@ -112,6 +117,26 @@ def _exchange(one: Path, other: Path) -> bool:
     return failed == 0
 
 
+def _fill(
+    connection: Connection,
+    lake: Lake,
+    database: str,
+    tables: Sequence[PublishedTable],
+    macros: Sequence[str],
+) -> None:
+    """Make all in one transaction, for which DuckLake reads its catalog once."""
+    connection.begin()
+    try:
+        for table in tables:
+            _write_table(connection, lake, database, table)
+        for statement in macros:
+            connection.execute(statement)
+    except BaseException:
+        connection.rollback()  # else the file could not be detached
+        raise
+    connection.commit()
+
+
 def _write_table(connection: Connection, lake: Lake, database: str, table: PublishedTable) -> None:
     schema, _, name = table.name.partition(".")
     address = f"{database}.{quoted(schema)}.{quoted(name)}"
@@ -127,13 +152,15 @@ def _write_table(connection: Connection, lake: Lake, database: str, table: Publi
         )
         connection.unregister("rows_to_publish")
     elif table.portions:
-        parts = " UNION ALL ".join(
-            f"SELECT {columns} FROM {lake.address(table.name)}"  # noqa: S608  # quoted names
+        # A table may be older than a column of its contract, all the more as it stood once.
+        names = ", ".join(quoted_text(column) for column in table.contract.column_names())
+        parts = " UNION ALL BY NAME ".join(
+            f"SELECT COLUMNS(lambda name: name IN ({names})) FROM {lake.address(table.name)}"  # noqa: S608  # quoted names
             + ("" if part.snapshot_id is None else f" AT (VERSION => {part.snapshot_id})")
             + f" WHERE {selection(part.keys)}"
             for part in table.portions
         )
-        connection.execute(f"INSERT INTO {address} FROM ({parts}) ORDER BY {order}")
+        connection.execute(f"INSERT INTO {address} BY NAME FROM ({parts}) ORDER BY {order}")
     for statement in comment_sql(address, table.contract):
         connection.execute(statement)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from typing import BinaryIO
 
 import duckdb
 
 from pipelines.errors import QueryError
+from pipelines.warehouse.answers import AnswerFormat, write_answer
 
 BANNER = "Published figures, read-only. End a query with ;  Leave with .quit or Ctrl-D."
 
@@ -20,9 +22,27 @@ def run_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
             if relation is not None:
                 relation.show(max_width=200, max_rows=1_000)
     except duckdb.Error as error:
-        raise QueryError(
-            f"The query failed: {str(error).strip()}", "SHOW ALL TABLES lists what there is."
-        ) from None
+        raise _wrong(error) from None
+
+
+def write_query(
+    connection: duckdb.DuckDBPyConnection, query: str, form: AnswerFormat, target: BinaryIO
+) -> None:
+    """Write the answer of one query. Raises `QueryError` for wrong SQL, or several answers."""
+    try:
+        statements = connection.extract_statements(query)
+        relation = connection.sql(statements[0].query) if len(statements) == 1 else None
+        if relation is None:
+            raise QueryError(f"As {form} goes one query with an answer.", "Ask one at a time.")
+        write_answer(relation, form, target)
+    except duckdb.Error as error:
+        raise _wrong(error) from None
+
+
+def _wrong(error: duckdb.Error) -> QueryError:
+    return QueryError(
+        f"The query failed: {str(error).strip()}", "SHOW ALL TABLES lists what there is."
+    )
 
 
 def open_shell(connection: duckdb.DuckDBPyConnection) -> None:

@@ -15,7 +15,7 @@ from pipelines import flow
 from pipelines.contracts import allowed_words, grain, load_contract, personal_columns, unit
 from pipelines.contracts.checks import Check, contract_checks
 from pipelines.contracts.ddl import comment_sql, create_table_sql, quoted, quoted_text, sql_type
-from pipelines.contracts.dictionary import dictionary_rows
+from pipelines.contracts.dictionary import dictionary_rows, lineage_rows
 from pipelines.contracts.figure import one_of
 
 
@@ -186,25 +186,44 @@ def test_a_contract_without_key_or_bounds_has_few_checks() -> None:
     assert isinstance(contract_checks(Loose)[0], Check)
 
 
-def test_the_dictionary_has_a_row_per_column(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = SimpleNamespace(Toys=Toys, Words=str)
-    monkeypatch.setattr("pipelines.contracts.import_module", lambda _: module)
-    rows = dictionary_rows([flow.Table("marts.toys", by="service_date")])
-    assert rows.get_column("column_name").to_list() == Toys.column_names()
-    weight = rows.row(by_predicate=pl.col("column_name") == "weight", named=True)
-    assert weight == {
-        "table_name": "marts.toys",
-        "column_name": "weight",
-        "position": 6,
-        "table_grain": grain(Toys),
-        "data_type": "DOUBLE",
-        "unit": "kg",
-        "description": "Weight.",
-        "is_key": False,
+def test_the_dictionary_has_a_row_per_column() -> None:
+    table = flow.table("marts.diesel_vehicle_km")
+    contract = load_contract(table)
+    rows = dictionary_rows({table.name: contract})
+    assert rows.get_column("column_name").to_list() == contract.column_names()
+    fuel = rows.row(by_predicate=pl.col("column_name") == "fuel_type", named=True)
+    words = fuel.pop("allowed"), fuel.pop("allowed_kk"), fuel.pop("allowed_ru")
+    assert words[0].startswith("diesel, cng")
+    assert [len(words[0].split(", ")), *(len(told.split("; ")) for told in words[1:])] == [9, 9, 9]
+    assert fuel == {
+        "table_name": "marts.diesel_vehicle_km",
+        "column_name": "fuel_type",
+        "position": contract.column_names().index("fuel_type") + 1,
+        "data_type": "VARCHAR",
+        "unit": None,
+        "is_key": True,
         "is_nullable": False,
-        "allowed": None,
+        "description": "Fuel.",
+        "label_en": "Fuel",
+        "label_kk": "Отын түрі",
+        "label_ru": "Вид топлива",
     }
-    kind = rows.row(by_predicate=pl.col("column_name") == "kind", named=True)
-    assert kind["allowed"] == "car, doll"
+    km = rows.row(by_predicate=pl.col("column_name") == "vehicle_km", named=True)
+    assert (km["unit"], km["allowed"], km["allowed_ru"]) == ("km", None, None)
+
+
+def test_lineage_names_tables_and_kinds_of_source() -> None:
+    stops, skill = flow.table("staging.stops"), flow.table("marts.forecast_skill")
+    rows = lineage_rows({stops: "stage", skill: "compute"}, {"staging.stops"})
+    assert rows.rows() == [
+        ("staging.stops", "gtfs", True, "stage", True),
+        ("marts.forecast_skill", "marts.vehicle_history", False, "compute", False),
+        ("marts.forecast_skill", "marts.diesel_forecast", False, "compute", False),
+    ]
+
+
+def test_what_is_no_contract_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = SimpleNamespace(Words=str)
+    monkeypatch.setattr("pipelines.contracts.import_module", lambda _: module)
     with pytest.raises(TypeError, match="not a dataframely schema"):
         load_contract(flow.Table("marts.words"))
