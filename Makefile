@@ -57,7 +57,7 @@ imports: $(VENV)/.dev
 
 lock: $(UV) ## Compile the locks again (hashes, no addresses).
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --extra build -o requirements/runtime.lock
-	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --extra build --extra dev -c requirements/runtime.lock -o requirements/dev.lock
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --extra build --extra production --extra dev -c requirements/runtime.lock -o requirements/dev.lock
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --extra build --extra production -c requirements/runtime.lock -o requirements/production.lock
 
 clean: ## Remove the environment and tools; data stays.

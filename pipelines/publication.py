@@ -1,8 +1,9 @@
 """Publication: what goes out of an audited night, built aside, checked and swapped in.
 
 What goes out of a night: `<city>.duckdb` for analysts, `extracts/<service date>/`, signed,
-`checks/<service date>.html`, and, last of all, `status.json`. All but the last hold no wall-clock
-time, so a night published twice is the same. When a step fails, what was published stays.
+`checks/<service date>.html`, `brief/<service date>/index.html`, and, last of all, `status.json`.
+All but the last hold no wall-clock time, so a night published twice is the same. When a step fails,
+what was published stays.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import polars as pl
 from pipelines import flow
 from pipelines.analysts_file import Part, feed_versions_out, file_macros, file_tables, is_by_date
 from pipelines.audit import NightTables, as_results, read_results
+from pipelines.brief.page import render_brief
+from pipelines.briefing import about_night, read_material
 from pipelines.contracts.meta import CHECKS, Sources
 from pipelines.errors import QalaError
 from pipelines.fingerprint import code_version, digest
@@ -111,6 +114,11 @@ class Publication:
         """The night's page of checks."""
         return self.settings.publish / "checks" / f"{self.service_date.isoformat()}.html"
 
+    @property
+    def brief(self) -> Path:
+        """The night's brief."""
+        return self.settings.publish / "brief" / self.service_date.isoformat() / "index.html"
+
     @cached_property
     def signer(self) -> Signer:
         """Whoever signs the extracts, if anybody does."""
@@ -139,6 +147,7 @@ class Publication:
         expected = {
             self.file: rows.item(0, "file_sha256"),
             self.page: rows.item(0, "page_sha256"),
+            self.brief: rows.item(0, "brief_sha256"),
             manifest: rows.item(0, "manifest_sha256"),
         }
         if any(file_sha256(path) != sha256 for path, sha256 in expected.items()):
@@ -159,6 +168,7 @@ class Publication:
             self.others.select("table_name", "partition_key", "content_hash").rows(),
             self._source_rows.rows(),
             self.signer.text,
+            about_night(self.night),
             code_version(),
         )
 
@@ -219,14 +229,16 @@ class Publication:
         folder = self.extracts.with_name(f".{self.extracts.name}.building-{os.getpid()}")
         edition = self._build_extracts(folder)
         page = self._build_page()
+        brief = self._build_brief()
         tables = self._tables_out()
         building = build_file(self.lake, self.file, tables, file_macros(tables))
         file_hash = file_sha256(building)
-        page_hash = file_sha256(page)
+        page_hash, brief_hash = file_sha256(page), file_sha256(brief)
         swap_folder(folder, self.extracts)
         page.replace(self.page)
+        brief.replace(self.brief)
         swap_file(building, self.file)
-        self._record(file_hash, page_hash, edition)
+        self._record(file_hash, page_hash, brief_hash, edition)
 
     def _build_extracts(self, folder: Path) -> Edition:
         shutil.rmtree(folder, ignore_errors=True)
@@ -251,6 +263,12 @@ class Publication:
         building.parent.mkdir(parents=True, exist_ok=True)
         night = self.city.night(self.service_date, (s.source_id for s in self.night.sources))
         building.write_text(render_checks_page(self.checks, night), encoding="utf-8")
+        return building
+
+    def _build_brief(self) -> Path:
+        building = self.brief.with_name(f".{self.brief.stem}.building-{os.getpid()}.html")
+        building.parent.mkdir(parents=True, exist_ok=True)
+        building.write_text(render_brief(read_material(self.night)), encoding="utf-8")
         return building
 
     def _tables_out(self) -> list[PublishedTable]:
@@ -282,7 +300,7 @@ class Publication:
             same = stand is not None and stand.content_hash == row["content_hash"]
             yield Part(name, text, None if same else row["snapshot_id"], row["row_count"])
 
-    def _record(self, file_hash: str, page_hash: str, edition: Edition) -> None:
+    def _record(self, file_hash: str, page_hash: str, brief_hash: str, edition: Edition) -> None:
         snapshot = self.lake.snapshot_id()
         partitions = pl.DataFrame(
             [(self.service_date, *part, snapshot) for part in self._contents_out],
@@ -295,6 +313,7 @@ class Publication:
                 "fingerprint": [self.fingerprint],
                 "file_sha256": [file_hash],
                 "page_sha256": [page_hash],
+                "brief_sha256": [brief_hash],
                 "manifest_sha256": [edition.manifest_sha256],
                 "run_id": [self.lake.run_id],
                 "published_at": [ops.now()],

@@ -136,4 +136,6 @@ def _files(settings: Settings, city: City, service_date: date) -> Iterator[tuple
     yield "analysts", settings.publish / f"{city.city.id}.duckdb"
     yield "extracts", settings.publish / "extracts" / service_date.isoformat()
     yield "checks", settings.publish / "checks" / f"{service_date.isoformat()}.html"
+    brief = settings.publish / "brief" / service_date.isoformat() / "index.html"
+    yield "brief", brief
     yield "status", settings.publish / "status.json"

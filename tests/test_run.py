@@ -24,6 +24,7 @@ from pipelines.warehouse import ops
 from pipelines.warehouse.extensions import CONFIG, load_extensions
 from pipelines.warehouse.lake import open_lake
 from pipelines.warehouse.publish import Connection, open_published
+from tests.brief.read_back import Page
 from tests.toy_city import CITY, FEW, FLEET, run_night, write_toy_city
 from tests.toy_feeds import toy_feed
 
@@ -47,6 +48,9 @@ class Toytown:
     def extracts(self, key: str = DAY) -> dict[str, str]:
         folder = self.publish / "extracts" / key
         return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+
+    def brief(self, key: str = DAY) -> Path:
+        return self.publish / "brief" / key / "index.html"
 
     def status(self) -> dict[str, Any]:
         status: dict[str, Any] = json.loads((self.publish / "status.json").read_text())
@@ -143,6 +147,7 @@ def test_a_city_of_few_figures_publishes_these_and_what_they_stand_on(after_firs
 def test_another_clone_elsewhere_gives_the_same_bytes(first_night: Path, toytown: Toytown) -> None:
     run_night(DAY, "another run")
     assert toytown.extracts() == Toytown(first_night).extracts()
+    assert toytown.brief().read_bytes() == Toytown(first_night).brief().read_bytes()
     for table in META:
         rows = f"SELECT * FROM {table} ORDER BY ALL"
         assert toytown.ask(rows) == Toytown(first_night).ask(rows)
@@ -207,6 +212,26 @@ def test_every_documented_query_has_an_answer(after_all: Toytown) -> None:
     near_metro = [(name, within, of, share) for _, name, within, of, share, *_ in answers[0]]
     assert near_metro[0] == ("Toytown", 100.0, 602.0, 16.6)
     assert answers[-1] == [("north", 3), ("south", 3)]
+
+
+def test_every_number_of_the_brief_is_the_published_mart_s(after_all: Toytown) -> None:
+    page = Page(after_all.brief().read_text(encoding="utf-8"))
+    assert "track" in {attributes.get("class") for attributes in page.with_tag("path")}
+    numbers = page.numbers()
+    assert {"marts.metro_reach", "marts.diesel_burn_down"} <= {table for table, *_ in numbers}
+    for table, column, key, value in numbers:
+        where = " AND ".join(f"{name}::VARCHAR = '{text}'" for name, text in key.items())
+        rows = after_all.ask(f"SELECT {column} FROM {table} WHERE {where}")
+        as_change = table == "marts.ring_road_effect" and "ratio" in column
+        assert [value + as_change] == [pytest.approx(found) for (found,) in rows], (table, key)
+
+
+def test_a_lost_brief_comes_back_as_it_was(after_first: Toytown) -> None:
+    before = after_first.brief().read_bytes()
+    after_first.brief().unlink()
+    assert run.publish(DAY, "again")["outcome"] == "done"
+    assert after_first.brief().read_bytes() == before
+    assert run.publish(DAY, "once more")["outcome"] == "unchanged"
 
 
 def test_two_nights_are_both_published_and_a_fleet_without_change_is_not_read_again(

@@ -141,6 +141,7 @@ class Publications(dy.Schema):
     fingerprint = dy.String(description="Hash of all that went out, and of the code.")
     file_sha256 = dy.String(description="Hash of the published DuckDB file.")
     page_sha256 = dy.String(description="Hash of the page of checks.")
+    brief_sha256 = dy.String(nullable=True, description="Hash of the brief; null before it was.")
     manifest_sha256 = dy.String(description="Hash of the extracts' manifest.")
     run_id = dy.String(description="Run of the DAG.")
     published_at = _instant("When it went out.")
