@@ -39,7 +39,7 @@ with warnings.catch_warnings():
         ProgressBarsConfig,
     )
 
-__all__ = ["Auditor", "NoRows", "gx", "gxe"]
+__all__ = ["Auditor", "NothingFails", "gx", "gxe"]
 
 gxe: Any = _expectations  # it declares none of its names as exported
 
@@ -80,10 +80,14 @@ def _as_json(data: dict[str, Any]) -> Any:
 _keys.convert_to_json_serializable = _as_json
 
 
-class NoRows(gxe.UnexpectedRowsExpectation):  # type: ignore[misc]  # GX exports it untyped
-    """That a query returns no rows: counts them only, where GX's own runs the query twice."""
+class NothingFails(gxe.UnexpectedRowsExpectation):  # type: ignore[misc]  # GX exports it untyped
+    """That a query, which counts the failing rows of many checks, counts none for any of them.
 
-    metric_dependencies = ("unexpected_rows_query.row_count",)
+    The query gives a row for each check: `check_name`, `failing_count`, `element_count`. They are
+    the result's `observed_value`.
+    """
+
+    metric_dependencies = ("unexpected_rows_query.table",)
 
     def _validate(
         self,
@@ -91,8 +95,9 @@ class NoRows(gxe.UnexpectedRowsExpectation):  # type: ignore[misc]  # GX exports
         runtime_configuration: Any = None,  # noqa: ARG002  # GX's signature
         execution_engine: Any = None,  # noqa: ARG002  # GX's signature
     ) -> dict[str, Any]:
-        row_count = metrics["unexpected_rows_query.row_count"]
-        return {"success": row_count == 0, "result": {"observed_value": row_count}}
+        counts = metrics["unexpected_rows_query.table"]
+        passed = all(row["failing_count"] == 0 for row in counts)
+        return {"success": passed, "result": {"observed_value": counts}}
 
 
 class _Borrowed(duckdb_engine.ConnectionWrapper):

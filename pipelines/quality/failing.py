@@ -1,7 +1,7 @@
 """Which rows break a check: one SELECT for each kind of check, and the first of its rows as JSON.
 
-Great Expectations counts; the sample is our own, in the order of the rows' values, so that the
-same night shows the same sample whatever the thread count.
+Great Expectations asks how many; the sample is our own, in the order of the rows' values, so that
+the same night shows the same sample whatever the thread count.
 """
 
 from __future__ import annotations
@@ -69,8 +69,14 @@ def failing_rows_sql(check: Check, key: Sequence[str]) -> str | None:
             f" GROUP BY {named} HAVING count(*) > 1"
         )
     shown = ", ".join(dict.fromkeys([*(quoted(name) for name in key), *columns]))
-    broken = " OR ".join(_broken(check, column) for column in columns)
-    return f"SELECT {shown} FROM checked WHERE {broken}"  # noqa: S608  # quoted names and texts
+    return f"SELECT {shown} FROM checked WHERE {broken_sql(check)}"  # noqa: S608  # quoted names and texts
+
+
+def broken_sql(check: Check) -> str | None:
+    """The condition on which one row of `checked` breaks a check; None where it takes more."""
+    if check.kind in ("columns", "types", "unique"):
+        return None
+    return " OR ".join(_broken(check, quoted(name)) for name in check.columns)
 
 
 def _broken(check: Check, column: str) -> str:

@@ -1,9 +1,9 @@
 """A table's suite: its contract's checks and its expectations file, as Great Expectations.
 
-Columns, words, ranges and whole-table figures are asked in GX's own words, which it bundles into
-one query a table. The rest is a query that must return nothing: types, patterns, lengths and NaN
-GX can't ask of DuckDB, nulls of all columns are one query instead of twenty expectations, and its
-own search for repeated keys takes several times as long.
+Columns' names and whole-table figures are asked in GX's own words. All other checks are about rows
+that should not be there: one query a table counts them for every check, those on single rows in
+one pass. A query or an expectation a check would take many times as long, and types, patterns,
+lengths and NaN GX can't ask of DuckDB at all.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ import dataframely as dy
 
 from pipelines.contracts import load_contract
 from pipelines.contracts.checks import Check, Severity, contract_checks
-from pipelines.contracts.ddl import quoted
+from pipelines.contracts.ddl import quoted, quoted_text
 from pipelines.errors import SettingsError
 from pipelines.flow import Table
-from pipelines.quality.adapter import NoRows, gxe
+from pipelines.quality.adapter import NothingFails, gxe
 from pipelines.quality.expectations import Expectation, load_expectations
-from pipelines.quality.failing import failing_rows_sql, with_checked
+from pipelines.quality.failing import broken_sql, failing_rows_sql, with_checked
 
+COUNTING = "counting"  # the name of the one expectation that counts for many checks
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")  # what SQLAlchemy takes for a named parameter
 
 
@@ -45,14 +46,15 @@ class AuditTable:
 
 @dataclass(frozen=True)
 class SuiteItem:
-    """One check of a suite: what it is called, what GX is asked, and which rows break it."""
+    """One check of a suite: what it is called, which rows of `checked` break it, or what GX is
+    asked of the whole table."""
 
     name: str
     severity: Severity
     description: str
-    asked: Any  # an instance of a GX expectation
-    failing_sql: str | None
+    rows_sql: str | None = None
     check: Check | None = None
+    asked: Any = None  # an instance of a GX expectation; None where its rows are counted
 
 
 def audit_tables(
@@ -85,37 +87,33 @@ def build_suite(table: AuditTable, service_date: date) -> list[SuiteItem]:
 def _of_contract(table: AuditTable) -> Iterator[SuiteItem]:
     key = table.contract.primary_key()
     for check in contract_checks(table.contract):
-        rows = failing_rows_sql(check, key)
-        sql = None if rows is None else with_checked(table.relation, rows)
         name = f"contract: {check.name}"
-        meta = {"name": name}
-        asked = _in_gx_words(check, meta)
-        if asked is None and rows is not None:
-            asked = _no_rows(rows, check.severity, meta)
-        yield SuiteItem(name, check.severity, check.description, asked, sql, check)
+        asked = None
+        if check.kind == "columns":
+            asked = gxe.ExpectTableColumnsToMatchSet(
+                column_set=list(check.columns),
+                exact_match=True,
+                severity=check.severity,
+                meta={"name": name},
+            )
+        rows = failing_rows_sql(check, key)
+        yield SuiteItem(name, check.severity, check.description, rows, check, asked)
 
 
 def _of_file(table: AuditTable, service_date: date) -> Iterator[SuiteItem]:
-    for expectation in table.expectations:
-        meta = {"name": expectation.name}
-        rows = None
-        if expectation.sql is not None:
-            tonight = f"DATE '{service_date.isoformat()}'"
-            rows = expectation.sql.rstrip("; \n").replace("{service_date}", tonight)
-            asked = _no_rows(rows, expectation.severity, meta)
+    tonight = f"DATE '{service_date.isoformat()}'"
+    for one in table.expectations:
+        if one.sql is None:
+            asked = _whole_table(table, one)
+            yield SuiteItem(one.name, one.severity, one.description, asked=asked)
         else:
-            asked = _whole_table(table, expectation, meta)
-        yield SuiteItem(
-            expectation.name,
-            expectation.severity,
-            expectation.description,
-            asked,
-            None if rows is None else with_checked(table.relation, rows),
-        )
+            rows = one.sql.rstrip("; \n").replace("{service_date}", tonight)
+            yield SuiteItem(one.name, one.severity, one.description, rows)
 
 
-def _whole_table(table: AuditTable, expectation: Expectation, meta: dict[str, str]) -> Any:
+def _whole_table(table: AuditTable, expectation: Expectation) -> Any:
     kind = getattr(gxe, str(expectation.expectation))
+    meta = {"name": expectation.name}
     try:
         return kind(**expectation.kwargs, severity=expectation.severity, meta=meta)
     except (TypeError, ValueError) as error:  # GX's own validation of the arguments
@@ -126,35 +124,38 @@ def _whole_table(table: AuditTable, expectation: Expectation, meta: dict[str, st
         ) from None
 
 
-def _in_gx_words(check: Check, meta: dict[str, str]) -> Any:
-    """The check as an expectation of GX's own; None where it has none that works over DuckDB."""
-    column = check.columns[0]
-    arguments: dict[str, Any]
-    match check.kind:
-        case "columns":
-            kind = gxe.ExpectTableColumnsToMatchSet
-            arguments = {"column_set": list(check.columns), "exact_match": True}
-        case "words":
-            kind = gxe.ExpectColumnValuesToBeInSet
-            arguments = {"column": column, "value_set": list(check.words)}
-        case "range":
-            kind = gxe.ExpectColumnValuesToBeBetween
-            arguments = {
-                "column": column,
-                "min_value": check.low,
-                "max_value": check.high,
-                "strict_min": check.open_low,
-                "strict_max": check.open_high,
-            }
-        case _:
-            return None
-    return kind(**arguments, severity=check.severity, meta=meta)
+def counting(items: Sequence[SuiteItem]) -> Any:
+    """What GX is asked for the checks that count failing rows: that there are none.
 
-
-def _no_rows(rows: str, severity: Severity, meta: dict[str, str]) -> Any:
-    """GX is asked that a query returns nothing. It formats the text and SQLAlchemy looks for
-    parameters in it, so braces are doubled and colons before a word escaped."""
-    escaped = _PARAMETER.sub(r"\\:", rows).replace("{", "{{").replace("}", "}}")
-    return NoRows(
-        unexpected_rows_query=with_checked("{batch}", escaped), severity=severity, meta=meta
+    GX formats the text and SQLAlchemy looks for parameters in it, so braces are doubled and colons
+    before a word escaped.
+    """
+    query = " UNION ALL\n".join(_counts(items))
+    escaped = _PARAMETER.sub(r"\\:", query).replace("{", "{{").replace("}", "}}")
+    return NothingFails(
+        unexpected_rows_query=with_checked("{batch}", escaped),
+        severity="critical",
+        meta={"name": COUNTING},
     )
+
+
+def _counts(items: Sequence[SuiteItem]) -> Iterator[str]:
+    """SELECTs of check_name, failing_count and element_count (null where rows aren't singled)."""
+    single = []
+    for item in items:
+        name = quoted_text(item.name)
+        broken = item.check and broken_sql(item.check)
+        if broken:
+            failing = f"count(*) FILTER (WHERE {broken})"
+            single.append(
+                f"struct_pack(check_name := {name}, failing_count := {failing},"
+                " element_count := count(*))"
+            )
+        else:
+            yield (
+                f"SELECT {name} AS check_name, count(*) AS failing_count,"  # noqa: S608  # the project's own queries
+                f" NULL::BIGINT AS element_count FROM (\n{item.rows_sql}\n)"
+            )
+    if single:
+        packed = ",\n".join(single)
+        yield f"SELECT unnest([{packed}], recursive := true) FROM checked"  # noqa: S608  # quoted names and texts
