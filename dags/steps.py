@@ -40,6 +40,9 @@ PUBLISHED = Asset(
     name=f"{SCHEDULE.city_id}.published", uri=f"qala://{SCHEDULE.city_id}/published", group="night"
 )
 
+# What the tasks of this process have reported: the embedded night tells of each as it ends.
+REPORTED: list[Report] = []
+
 log = logging.getLogger(__name__)
 
 
@@ -81,4 +84,5 @@ def perform(step: Callable[..., Report], *arguments: object, **options: object) 
         key = run.service_date(dag_run.partition_key)
         report = step(*arguments, key, dag_run.run_id, **options)
     log.info("%s: %s, %s", report["step"], report["outcome"], report["text"])
+    REPORTED.append(report)
     return report

@@ -47,8 +47,12 @@ def definition_hash(module: str, *texts: str) -> str:
 
 
 def _sources(module: str) -> list[tuple[str, str]]:
-    files = sorted(_closure(module))
-    return [(str(f.relative_to(ROOT)), f.read_text(encoding="utf-8")) for f in files]
+    return [(str(file.relative_to(ROOT)), _file_hash(file)) for file in sorted(_closure(module))]
+
+
+@cache
+def _file_hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @cache
@@ -57,7 +61,7 @@ def code_version() -> str:
     files = [path for ending in _SOURCE_FILES for path in PACKAGE.rglob(f"*{ending}")]
     files += (ROOT / "sql").rglob("*.sql")
     files += (ROOT / "expectations").rglob("*.toml")
-    sources = [(str(f.relative_to(ROOT)), f.read_text(encoding="utf-8")) for f in sorted(files)]
+    sources = [(str(file.relative_to(ROOT)), _file_hash(file)) for file in sorted(files)]
     return f"{version('qala')}+{digest(sources)[:12]}"
 
 
@@ -91,6 +95,7 @@ def _library_versions() -> tuple[tuple[str, str], ...]:
     return tuple((name, version(name)) for name in _LIBRARIES)
 
 
+@cache
 def _module_file(module: str) -> Path | None:
     base = ROOT.joinpath(*module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
