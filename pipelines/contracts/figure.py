@@ -21,6 +21,13 @@ def one_of(
     )
 
 
+def share(description: str) -> dy.Float64:
+    """A share from 0 to 1, null where a reason says why."""
+    return dy.Float64(
+        nullable=True, min=0, max=1, metadata={"unit": "share"}, description=description
+    )
+
+
 class Figure(dy.Schema):
     """Columns that every figure begins with."""
 

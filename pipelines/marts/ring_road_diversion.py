@@ -32,7 +32,7 @@ from datetime import date
 import dataframely as dy
 import polars as pl
 
-from pipelines.contracts.figure import Figure, one_of, stamp
+from pipelines.contracts.figure import Figure, one_of, share, stamp
 from pipelines.marts.matched_trips import MatchedTrips
 from pipelines.marts.ring_road.estimates import Estimates, delivered_dates, estimate_through
 from pipelines.marts.ring_road.reader_faults import reader_faults
@@ -57,12 +57,6 @@ NO_AUDITS = (
     f"{LOWEST_PLAUSIBLE_RATE:.0%} to 100 % of plates"
 )
 _DIGITS = 6
-
-
-def _share(description: str) -> dy.Float64:
-    return dy.Float64(
-        nullable=True, min=0, max=1, metadata={"unit": "share"}, description=description
-    )
 
 
 def _count(description: str) -> dy.Int64:
@@ -97,18 +91,18 @@ class RingRoadDiversion(Figure):
         description="Those of them whose passages aren't kept: counted once, and not again.",
     )
     is_complete_month = dy.Bool(description="Whether all days of the month have passages.")
-    read_rate_cordon = _share(
+    read_rate_cordon = share(
         "Chance that a cordon station reads a plate: square root of matched over all trips."
     )
-    read_rate_ring = _share(
+    read_rate_ring = share(
         "Chance that at least one ring station on the way reads a plate, over trips on the ring."
     )
-    diversion_share_naive = _share("matched_ring_count / matched_count: what was read alone.")
-    diversion_share = _share("numerator_count / denominator_count, at most 1.")
-    diversion_share_low = _share(
+    diversion_share_naive = share("matched_ring_count / matched_count: what was read alone.")
+    diversion_share = share("numerator_count / denominator_count, at most 1.")
+    diversion_share_low = share(
         "Lower 95 % bound; without audits the lower end of the range that read rates leave open."
     )
-    diversion_share_high = _share("Upper 95 % bound, or upper end of the range.")
+    diversion_share_high = share("Upper 95 % bound, or upper end of the range.")
     warning = dy.String(
         nullable=True, description="What is wrong with readers of the month; null: nothing found."
     )
@@ -127,11 +121,7 @@ class RingRoadDiversion(Figure):
     def small_counts_suppressed(cls) -> pl.Expr:  # noqa: N805  # as above
         """No count of 1 to 4 trips, told or left by subtraction."""
         told, ring = pl.col("matched_count"), pl.col("matched_ring_count")
-        too_small = [
-            count.is_between(1, SMALLEST_COUNT - 1).fill_null(False)
-            for count in (told, ring, told - ring)
-        ]
-        return ~pl.any_horizontal(too_small)
+        return ~pl.any_horizontal(is_small(count) for count in (told, ring, told - ring))
 
 
 def compute_ring_road_diversion(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from pipelines.contracts.figure import Figure, one_of, stamp
+from pipelines.contracts.figure import Figure, one_of, share, stamp
 from pipelines.marts.ring_road_diversion import RingRoadDiversion
 from pipelines.night import Night
 from pipelines.staging.traffic import VEHICLE_CLASSES
@@ -34,12 +34,6 @@ _TOLD = (
 )
 
 
-def _share(description: str) -> dy.Float64:
-    return dy.Float64(
-        nullable=True, min=0, max=1, metadata={"unit": "share"}, description=description
-    )
-
-
 def _days(description: str) -> dy.Int64:
     return dy.Int64(nullable=True, min=0, metadata={"unit": "days"}, description=description)
 
@@ -50,8 +44,8 @@ class RingRoadRestatements(Figure):
     month_date = dy.Date(primary_key=True, description="First day of the local month.")
     vehicle_class = one_of(*VEHICLE_CLASSES, primary_key=True, description="Class of the vehicles.")
     before_date = dy.Date(description="Service date of the night before.")
-    diversion_share_before = _share("Share as the night before told it; null: it told none.")
-    diversion_share = _share("Share as this night tells it; null: it tells none.")
+    diversion_share_before = share("Share as the night before told it; null: it told none.")
+    diversion_share = share("Share as this night tells it; null: it tells none.")
     passage_day_count_before = _days("Days with passages that the night before knew.")
     passage_day_count = _days("Days with passages that this night knows.")
     cause = one_of(

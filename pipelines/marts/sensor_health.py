@@ -36,7 +36,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from pipelines.contracts.figure import one_of
+from pipelines.contracts.figure import one_of, share
 from pipelines.marts.matched_trips import MatchedTrips
 from pipelines.marts.ring_road.health.broken_days import (
     DUPLICATE,
@@ -69,12 +69,6 @@ def _days(description: str) -> dy.Int64:
     return dy.Int64(min=0, metadata={"unit": "days"}, description=description)
 
 
-def _share(description: str) -> dy.Float64:
-    return dy.Float64(
-        nullable=True, min=0, max=1, metadata={"unit": "share"}, description=description
-    )
-
-
 class SensorHealth(dy.Schema):
     """One row per service date and station that is listed, counts or reads plates."""
 
@@ -88,8 +82,8 @@ class SensorHealth(dy.Schema):
     complete_day_count = _days("Of these, days of which every hour was counted.")
     missing_day_count = _days("Of these, days without any counted hour.")
     usable_day_count = _days("Of these, complete days that are neither stuck, silent nor copied.")
-    missing_hour_share = _share("Hours without a count, of those days' hours.")
-    zero_hour_share = _share(
+    missing_hour_share = share("Hours without a count, of those days' hours.")
+    zero_hour_share = share(
         "Hours that say zero where the station is never empty, of the hours counted."
     )
     stuck_day_count = _days("Of these, days on which its counts repeat more than chance allows.")
@@ -110,11 +104,11 @@ class SensorHealth(dy.Schema):
     renamed_from_station_id = dy.String(
         nullable=True, description="Listed station that fell silent as this one began: suspected."
     )
-    unread_share = _share("Readings of these days without a plate; null: it read nothing.")
-    equal_direction_share = _share(
+    unread_share = share("Readings of these days without a plate; null: it read nothing.")
+    equal_direction_share = share(
         "Matched readings of these days that tell 'in' or 'out' twice; null: too few matches."
     )
-    health_weight = _share("usable / expected days; 0: none can be trusted; null: none expected.")
+    health_weight = share("usable / expected days; 0: none can be trusted; null: none expected.")
     findings = dy.String(nullable=True, description="What is wrong, '; ' between; null: nothing.")
 
     @dy.rule()

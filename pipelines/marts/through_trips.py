@@ -15,12 +15,12 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from pipelines.contracts.figure import Figure, one_of, stamp
+from pipelines.contracts.figure import Figure, one_of, share, stamp
 from pipelines.marts.matched_trips import MatchedTrips, minutes
 from pipelines.marts.ring_road.estimates import Estimates, delivered_dates, estimate_through
 from pipelines.marts.ring_road.limits import BALANCE, FREE_FLOW
 from pipelines.marts.ring_road.matching import PAIR
-from pipelines.marts.ring_road.suppression import SMALLEST_COUNT, with_hidden
+from pipelines.marts.ring_road.suppression import SMALLEST_COUNT, is_small, with_hidden
 from pipelines.marts.toll_audits import TollAudits
 from pipelines.night import Night
 from pipelines.staging.passages import PassageDays, ReadAudits
@@ -39,12 +39,6 @@ _DIGITS = 6
 def _count(description: str) -> dy.Int64:
     return dy.Int64(
         nullable=True, min=SMALLEST_COUNT, metadata={"unit": "trips"}, description=description
-    )
-
-
-def _share(description: str) -> dy.Float64:
-    return dy.Float64(
-        nullable=True, min=0, max=1, metadata={"unit": "share"}, description=description
     )
 
 
@@ -74,11 +68,11 @@ class ThroughTrips(Figure):
         metadata={"unit": "trips/day"},
         description="Through trips on a mean day with passages, corrected for unread plates.",
     )
-    diversion_share = _share("Share of them on the ring, corrected for unread plates.")
-    diversion_share_low = _share("Lower 95 % bound, or lower end of the range.")
-    diversion_share_high = _share("Upper 95 % bound, or upper end of the range.")
-    read_rate_cordon = _share("Chance that one of its two stations reads a plate.")
-    read_rate_ring = _share("Chance that at least one ring station on the way reads a plate.")
+    diversion_share = share("Share of them on the ring, corrected for unread plates.")
+    diversion_share_low = share("Lower 95 % bound, or lower end of the range.")
+    diversion_share_high = share("Upper 95 % bound, or upper end of the range.")
+    read_rate_cordon = share("Chance that one of its two stations reads a plate.")
+    read_rate_ring = share("Chance that at least one ring station on the way reads a plate.")
     ring_minutes = _minutes("Geometric mean time of the trips read on the ring.")
     city_minutes = _minutes("Geometric mean time of the others.")
     limit_minutes = _minutes("Longest time of a through trip, mean over the hours of entry.")
@@ -100,11 +94,8 @@ class ThroughTrips(Figure):
     def small_counts_suppressed(cls) -> pl.Expr:  # noqa: N805  # as above
         """No count of 1 to 4 trips, told or left by subtraction."""
         ring = pl.col("matched_ring_count")
-        small = [
-            count.is_between(1, SMALLEST_COUNT - 1).fill_null(False)
-            for count in (ring, pl.col("matched_count") - ring)
-        ]
-        return ~pl.any_horizontal(small)
+        counts = (ring, pl.col("matched_count") - ring)
+        return ~pl.any_horizontal(is_small(count) for count in counts)
 
 
 def compute_through_trips(
