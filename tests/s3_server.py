@@ -52,6 +52,7 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
     ]
     command = [
         PROGRAM, "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", f"-s3.config={config}",
+        "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
         "-master.volumeSizeLimitMB=64", "-volume.max=40", "-volume.preStopSeconds=0",
         *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
     ]  # fmt: skip
