@@ -563,6 +563,7 @@ TABLES = (
             "staging.commitments",
             "marts.metro_reach",
             "marts.bus_reach",
+            "marts.reach_equity",
             "marts.diesel_phase_out",
             "marts.ring_road_diversion",
             "marts.bus_emissions",

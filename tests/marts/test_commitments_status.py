@@ -23,6 +23,7 @@ from pipelines.marts.diesel_forecast import DieselForecast
 from pipelines.marts.diesel_phase_out import DieselPhaseOut
 from pipelines.marts.main_streets import MainStreets
 from pipelines.marts.metro_reach import MetroReach
+from pipelines.marts.reach_equity import ReachEquity
 from pipelines.marts.ring_road_diversion import RingRoadDiversion
 from pipelines.night import Night, Window
 from pipelines.night import SourceVersion as Version
@@ -37,6 +38,7 @@ ALMATY = Path(__file__).parents[2] / "cities" / "almaty.commitments.toml"
 MARTS: Mapping[str, type[dy.Schema]] = {
     "metro_reach": MetroReach,
     "bus_reach": BusReach,
+    "reach_equity": ReachEquity,
     "diesel_phase_out": DieselPhaseOut,
     "ring_road_diversion": RingRoadDiversion,
     "bus_emissions": BusEmissions,
@@ -110,6 +112,16 @@ STREETS = {
     "opened_count_high": 6,
     "reason": "a range",
     "mark": "published",
+}
+
+
+EQUITY = {
+    **FIGURE,
+    "figure_table": "marts.bus_reach",
+    "figure_column": "reach_share",
+    "figure_rows": "",
+    "worst_to_best_ratio": 0.25,
+    "annexed_to_old_ratio": 0.5,
 }
 
 
@@ -217,6 +229,7 @@ def test_almaty_s_list_on_toy_figures() -> None:
         ],
         bus_emissions=[EMISSIONS, {**EMISSIONS, "pollutant": "PM10"}],
         main_streets=[STREETS, {**STREETS, "street_class": "radial"}],
+        reach_equity=[EQUITY, {**EQUITY, "figure_table": "marts.metro_reach"}],
         diesel_forecast=[FORECAST, {**FORECAST, "forecast_method": "survival"}],
     )
     assert rows.height == 18
@@ -244,7 +257,10 @@ def test_almaty_s_list_on_toy_figures() -> None:
     assert (emissions["measured_low"], emissions["measured_high"]) == (498.1, 854.6)
     assert (emissions["measured_unit"], emissions["mark"]) == ("tonnes a year", "modelled")
     assert (by_rank[8]["status"], by_rank[8]["measured_value"]) == ("direction only", 0.71)
-    for rank in (6, 7, *range(10, 19)):
+    districts, annexed = by_rank[14], by_rank[18]
+    assert (districts["status"], districts["measured_value"]) == ("direction only", 0.25)
+    assert (annexed["status"], annexed["measured_value"]) == ("overdue", 0.5)
+    for rank in (6, 7, *range(10, 14), 15, 16, 17):
         row = by_rank[rank]
         assert (row["status"], row["measured_value"]) == ("no data", None)
         assert row["reason"].startswith("not measured yet: needs ")
