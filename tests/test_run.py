@@ -21,7 +21,6 @@ from pipelines.fingerprint import ROOT
 from pipelines.known_at import open_known
 from pipelines.settings import load_city, load_settings
 from pipelines.warehouse import ops
-from pipelines.warehouse.extensions import CONFIG, load_extensions
 from pipelines.warehouse.lake import open_lake
 from pipelines.warehouse.publish import Connection, open_published
 from tests.brief.read_back import Page
@@ -201,11 +200,9 @@ def test_comments_and_types_of_the_published_file(after_all: Toytown) -> None:
 def test_every_documented_query_has_an_answer(after_all: Toytown) -> None:
     page = (ROOT / "docs" / "queries.md").read_text(encoding="utf-8")
     assert [int(n) for n in re.findall(r"(?m)^## (\d+)\. ", page)] == list(range(1, 11))
-    file = str(after_all.publish / "toy.duckdb")
-    with duckdb.connect(file, read_only=True, config=CONFIG) as connection:
-        load_extensions(connection, ("spatial",))  # as LOAD does where it is installed
+    with open_published(after_all.publish / "toy.duckdb") as connection:
         answers = [
-            connection.execute(query.removeprefix("LOAD spatial;\n")).fetchall()
+            connection.execute(query).fetchall()
             for query in re.findall(r"```sql\n(.+?)```", page, re.DOTALL)
         ]
     assert all(answers)

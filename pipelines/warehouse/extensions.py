@@ -13,7 +13,7 @@ import duckdb
 
 from pipelines.errors import LakeError
 
-EXTENSIONS = ("ducklake", "sqlite_scanner", "postgres_scanner")
+EXTENSIONS = ("ducklake", "sqlite_scanner", "postgres_scanner", "spatial")
 
 
 # Extensions are named by their path in the environment, and none is ever installed.

@@ -20,6 +20,7 @@ import polars as pl
 
 from pipelines.contracts.ddl import comment_sql, create_table_sql, quoted, quoted_text
 from pipelines.errors import PublishError
+from pipelines.warehouse.extensions import CONFIG, load_extensions
 from pipelines.warehouse.lake import Lake, selection
 
 Connection = duckdb.DuckDBPyConnection
@@ -183,18 +184,16 @@ def _check_file(path: Path, tables: Sequence[PublishedTable]) -> None:
 
 @contextmanager
 def open_published(path: Path) -> Iterator[Connection]:
-    """A reader's connection to a published file: read-only, and nothing outside it.
+    """A reader's connection to a published file: read-only, `spatial` at hand, nothing outside it.
 
     Raises `PublishError` where there is no such file or it can't be opened.
     """
     if not path.is_file():
         raise PublishError(f"Nothing is published at {path} yet.", "Run a night: qala nightly.")
     try:
-        connection = duckdb.connect(
-            str(path),
-            read_only=True,
-            config={"enable_external_access": "false", "autoinstall_known_extensions": "false"},
-        )
+        connection = duckdb.connect(str(path), read_only=True, config=CONFIG)
+        load_extensions(connection, ("spatial",))
+        connection.execute("SET enable_external_access = false")
     except duckdb.Error as error:
         raise PublishError(
             f"{path} can't be opened: {error}", "Publish again: qala nightly."
