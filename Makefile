@@ -8,11 +8,13 @@ BIN := $(VENV)/bin
 UV := .tools/bin/uv
 UV_VERSION := 0.13.9
 NAME ?=
+KILLS ?= 16
+SEED ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # A machine may forbid bytecode; without it every start is seconds slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help nightly test check exhaustive airflow bench lint format types imports docs lock clean
+.PHONY: help nightly test check exhaustive chaos airflow cluster bench lint format types imports docs lock sbom audit clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,8 +31,14 @@ check: $(VENV)/.dev lint types imports ## Format, lint, types, imports and the f
 exhaustive: $(VENV)/.dev ## The long forms of tests of which `make test` runs a short one.
 	@python -m pytest -q -n 2 -m exhaustive -p no:cacheprovider
 
+chaos: $(VENV)/.dev ## Kill toy nights and compare what comes of them. KILLS=100 SEED=7
+	@python -m tests.chaos --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
 airflow: $(VENV)/.runtime ## Start the real scheduler and UI on loopback.
 	@python scripts/airflow_server.py
+
+cluster: $(VENV)/.dev ## A night on PostgreSQL, Redis, S3 and Celery workers. ARGS="--date 2026-11-20 --workers 2 --keep"
+	@python -m scripts.cluster $(ARGS)
 
 bench: $(VENV)/.dev ## Run the benchmarks, or one: make bench NAME=trip_stats
 	@python -m benchmarks $(NAME)
@@ -40,6 +48,13 @@ docs: $(VENV)/.dev ## Write the generated pages again.
 	@python -m pipelines.drop_in_schemas docs/schemas/vehicles.schema.json
 	@python -m pipelines.dictionary_page docs/dictionary.html
 	@python -m pipelines.extract_schemas
+	@python -m pipelines.open_tables sql/roles/open_tables.sql
+
+sbom: $(VENV)/.dev ## Write sbom.json, the list of all parts of production (CycloneDX).
+	@python -m scripts.parts requirements/production.lock sbom.json
+
+audit: $(VENV)/.dev ## Ask the public database of vulnerabilities about the locks. Needs a network.
+	@scripts/audit
 
 lint: $(VENV)/.dev
 	@ruff format --check .

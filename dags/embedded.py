@@ -7,6 +7,10 @@ database of its own in ``AIRFLOW_HOME`` (never on a live one: `dag.test()` repla
 run one by one. Nothing is tried twice, since somebody is looking on: a night that is started again
 repeats only what changed. Each task says one line when it ends; Airflow's log goes to a file.
 
+Of several dates, one night after the other is run in this one process, since starting Airflow takes
+longer than a night of few figures. Each says one line, and one that fails holds up none of those
+after it.
+
 Exit code 0: published and delivered. 1: the night failed, the reasons are printed. 2: it could not
 start. 128 and the signal's number: stopped.
 
@@ -20,6 +24,7 @@ import os
 import signal
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,14 +51,16 @@ class CannotRunError(Exception):
 def main() -> int:
     """Run one night; the exit code is as the module says."""
     parser = argparse.ArgumentParser(prog="embedded.py", description="Run one night in-process.")
-    parser.add_argument("--date", required=True, help="service date, e.g. 2026-11-20")
-    key = parser.parse_args().date
+    parser.add_argument(
+        "--date", required=True, nargs="+", help="service dates in order, e.g. 2026-11-20"
+    )
+    keys = parser.parse_args().date
     home = prepare_environment()
-    log_file = home / "logs" / f"night-{key.replace('/', '-')}.log"
+    log_file = home / "logs" / f"night-{keys[0].replace('/', '-')}.log"
     terminal = divert_output(log_file)
     stop_on_signals(terminal, log_file)
     try:
-        run_night(key, terminal)
+        run_nights(keys, terminal)
     except NightFailedError as failure:
         code, reasons = NIGHT_FAILED, failure.args
     except CannotRunError as failure:
@@ -106,13 +113,16 @@ def stop_on_signals(terminal: TextIO, log_file: Path) -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
-def run_night(key: str, terminal: TextIO) -> None:
-    """Run `nightly`, then `deliver`. Raises `CannotRunError` or `NightFailedError`."""
+def run_nights(keys: list[str], terminal: TextIO) -> None:
+    """Run `nightly`, then `deliver`, for each date. Raises `CannotRunError` or `NightFailedError`.
+
+    Of several nights that failed, the error has the reasons of all.
+    """
     from pipelines import run
     from pipelines.errors import QalaError
 
     try:
-        key = run.service_date(key)
+        keys = [run.service_date(key) for key in keys]
         run.schedule()
     except QalaError as error:
         raise CannotRunError(str(error)) from None
@@ -122,6 +132,29 @@ def run_night(key: str, terminal: TextIO) -> None:
     dags = read_dags()
     progress = Progress(terminal, sum(count_tasks(dag) for dag in dags))
     listen(progress)
+    if len(keys) == 1:
+        run_night(dags, keys[0], progress)
+        return
+    progress.is_brief = True
+    reasons: list[str] = []
+    for number, key in enumerate(keys, start=1):
+        started = time.monotonic()
+        try:
+            run_night(dags, key, progress)
+            outcome = "published"
+        except NightFailedError as failure:
+            outcome = "failed"
+            reasons.extend(f"{key}: {reason}" for reason in failure.args)
+        seconds = time.monotonic() - started
+        place = f"[{number:>{len(str(len(keys)))}}/{len(keys)}]"
+        terminal.write(f"{place} {key} {outcome:<9}{seconds:>7.1f} s\n")
+    if reasons:
+        raise NightFailedError(*reasons)
+
+
+def run_night(dags: list[DAG], key: str, progress: Progress) -> None:
+    """Run the DAGs of one night. Raises `CannotRunError` or `NightFailedError`."""
+    progress.begin()
     for dag in dags:
         run_dag(dag, key, progress)
 
@@ -132,18 +165,43 @@ def prepare_database() -> None:
     A pool that is there keeps its slots.
     """
     from airflow.models.pool import Pool
-    from airflow.utils import db
 
     from dags.steps import WRITER_POOL
+    from pipelines import run
 
+    migrate()
+    if Pool.get_pool(WRITER_POOL) is None:
+        Pool.create_or_update_pool(
+            WRITER_POOL,
+            slots=run.lake_writers(),
+            description="Writers of the lake",
+            include_deferred=False,
+        )
+
+
+def migrate() -> None:
+    """Create or migrate the database where that is due.
+
+    To ask costs two seconds. A database in a file knows which version of Airflow was the last to
+    look: its number for users says so.
+    """
+    from airflow import __version__, settings
+    from airflow.utils import db
+    from sqlalchemy import text
+
+    engine = settings.get_engine()  # type: ignore[no-untyped-call]  # Airflow's
+    mark = zlib.crc32(__version__.encode()) & 0x7FFFFFFF
+    is_file = engine.dialect.name == "sqlite"
+    with engine.connect() as connection:
+        if is_file and connection.scalar(text("PRAGMA user_version")) == mark:
+            return
     try:
         db.check_migrations(0)  # type: ignore[no-untyped-call]  # Airflow's
     except TimeoutError:
         db.initdb()
-    if Pool.get_pool(WRITER_POOL) is None:
-        Pool.create_or_update_pool(
-            WRITER_POOL, slots=1, description="Writers of the lake", include_deferred=False
-        )
+    if is_file:
+        with engine.begin() as connection:
+            connection.execute(text(f"PRAGMA user_version = {mark}"))
 
 
 def forget_old_clients() -> None:
@@ -210,7 +268,8 @@ def spare_bookkeeping(task: Any) -> None:
 
 
 def count_tasks(dag: DAG) -> int:
-    """How many task instances will run: a mapped task has one for each source of its group."""
+    """How many task instances will run: a mapped task has one for each source of its group, or
+    for each share of a table's partitions."""
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
     from pipelines import run
@@ -218,9 +277,11 @@ def count_tasks(dag: DAG) -> int:
     def count(task: object) -> int:
         if not isinstance(task, MappedOperator):
             return 1
-        return len(sources[task.task_id.partition(".")[0].removeprefix("ingest_")])
+        group = task.task_id.partition(".")[0].removeprefix("ingest_")
+        return len(sources[group]) if group in sources else schedule.day_tasks
 
-    sources = run.schedule().sources
+    schedule = run.schedule()
+    sources = schedule.sources
     return sum(count(task) for task in dag.tasks)
 
 
@@ -266,6 +327,11 @@ class Progress:
     def __init__(self, terminal: TextIO, total: int) -> None:
         self.terminal = terminal
         self.total = total
+        self.is_brief = False  # then nothing is said of tasks
+        self.begin()
+
+    def begin(self) -> None:
+        """Know of no task yet."""
         self.ended: dict[str, int] = {}
         self.failures: list[str] = []
         self.started = time.monotonic()
@@ -273,6 +339,8 @@ class Progress:
     def say(self, instance: Any, outcome: str, rows: int | None = None) -> None:
         """One line: number, task and source, outcome, seconds, rows."""
         self.ended[instance.dag_id] = self.ended.get(instance.dag_id, 0) + 1
+        if self.is_brief:
+            return
         number = f"[{sum(self.ended.values()):>{len(str(self.total))}}/{self.total}]"
         name = " ".join(filter(None, (instance.task_id, instance.rendered_map_index)))
         seconds = time.monotonic() - self.started

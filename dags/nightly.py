@@ -145,8 +145,8 @@ def build(table: str) -> Report:
 
 
 @task(multiple_outputs=False, pool=WRITER_POOL)
-def build_days(table: str, place: int) -> Report:
-    """Make one mart that has a partition for each day of passages: one share of the days."""
+def build_share(table: str, place: int) -> Report:
+    """Make one share of a mart's partitions: of its days of passages, or of its sets of inputs."""
     return perform(run.build, table, share=(place, SCHEDULE.day_tasks))
 
 
@@ -180,10 +180,11 @@ def close() -> Report:
 
 
 def made_by(mart: flow.Table) -> Any:
-    """The task that makes a mart; the days of passages are shared by as many as the city says."""
-    if mart.of_passages and SCHEDULE.day_tasks > 1:
-        days = build_days.override(task_id=mart.short_name).partial(table=mart.name)
-        return days.expand(place=list(range(SCHEDULE.day_tasks)))
+    """The task that makes a mart; one of many large partitions is shared by as many as the city
+    says."""
+    if mart.is_shared and SCHEDULE.day_tasks > 1:
+        shares = build_share.override(task_id=mart.short_name).partial(table=mart.name)
+        return shares.expand(place=list(range(SCHEDULE.day_tasks)))
     return build.override(task_id=mart.short_name)(mart.name)
 
 

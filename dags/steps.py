@@ -7,24 +7,31 @@ again, each time later.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from airflow.sdk import Asset, Connection, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+from airflow.sdk.observability import stats
 
 from pipelines import run
-from pipelines.errors import DeliveryError, LakeError, QalaError, TransientSourceError
+from pipelines.errors import (
+    AlertError,
+    DeliveryError,
+    LakeError,
+    QalaError,
+    TransientSourceError,
+)
 from pipelines.run import Report
 
 SCHEDULE = run.schedule()
 TAGS = sorted({SCHEDULE.city_id, *SCHEDULE.tags})
 
-# One slot: on a SQLite catalog one process commits at a time. On PostgreSQL the pool may be given
-# more. Without the pool its tasks are never scheduled: whoever sets Airflow up creates it.
+# On a SQLite catalog one process commits at a time, and the pool has one slot; on PostgreSQL it has
+# more (`run.lake_writers`). Without it tasks are never scheduled: who sets Airflow up creates it.
 WRITER_POOL = "lake_writer"
 
 DEFAULT_ARGS: dict[str, Any] = {
@@ -43,7 +50,7 @@ PUBLISHED = Asset(
 # What the tasks of this process have reported: the embedded night tells of each as it ends.
 REPORTED: list[Report] = []
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def connection_passwords(names: Iterable[str]) -> dict[str, str]:
@@ -67,7 +74,7 @@ def final_errors() -> Iterator[None]:
     """End the task with the error's sentence, and no further try, unless a later try may help."""
     try:
         yield
-    except (TransientSourceError, LakeError, DeliveryError):
+    except (TransientSourceError, LakeError, DeliveryError, AlertError):
         raise
     except QalaError as error:
         raise AirflowFailException(str(error)) from None
@@ -82,7 +89,25 @@ def perform(step: Callable[..., Report], *arguments: object, **options: object) 
     dag_run = get_current_context()["dag_run"]
     with final_errors():
         key = run.service_date(dag_run.partition_key)
+        # Every line that the task logs from here on says so, whoever writes it.
+        structlog.contextvars.bind_contextvars(service_date=key, run_id=dag_run.run_id)
         report = step(*arguments, key, dag_run.run_id, **options)
-    log.info("%s: %s, %s", report["step"], report["outcome"], report["text"])
+    told = {name: report[name] for name in ("step", "outcome", "rows", "seconds")}
+    log.info(report["text"] or report["outcome"], table=_table_of(report["step"]), **told)
+    measure(report)
     REPORTED.append(report)
     return report
+
+
+def measure(report: Report) -> None:
+    """Give rows and seconds of a step to Airflow's metrics, which go nowhere unless told where."""
+    tags = {"step": report["step"], "outcome": report["outcome"], "city": SCHEDULE.city_id}
+    stats.timing("qala.step_seconds", timedelta(seconds=report["seconds"]), tags=tags)
+    if report["rows"] is not None:
+        stats.gauge("qala.step_rows", report["rows"], tags=tags)
+
+
+def _table_of(step: str) -> str | None:
+    """The table that a step makes, if it makes one."""
+    word, _, name = step.partition(" ")
+    return name.partition(",")[0] if word == "build" else None

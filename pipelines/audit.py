@@ -2,20 +2,23 @@
 
 Nothing reaches a reader before its checks passed. What was found, good or bad, is kept as rows. A
 table with the same contents is not checked again by the same checks: what was found last time is
-what would be found.
+what would be found. Where some partitions have changed, the checks of the contract look at those
+alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from pipelines import flow
 from pipelines.build import Key, partition_keys
+from pipelines.city_file import City
 from pipelines.contracts import load_contract
 from pipelines.contracts.canonical import in_key_order
 from pipelines.contracts.check_results import CheckResults
@@ -23,21 +26,25 @@ from pipelines.contracts.meta import CHECKS
 from pipelines.errors import QalaError
 from pipelines.fingerprint import ROOT, code_version, digest
 from pipelines.quality.expectations import Expectation, load_expectations
-from pipelines.quality.results import CheckResult, require_passed, results_frame
-from pipelines.settings import City
+from pipelines.quality.results import OF_CONTRACT, CheckResult, require_passed, results_frame
 from pipelines.warehouse import ops
-from pipelines.warehouse.lake import Lake, Partition, Selection
+from pipelines.warehouse.lake import Lake, Partition, Selection, selection
 from pipelines.warehouse.state import (
     Governing,
     Stand,
     date_key,
+    filled,
     governing,
     key_text,
     stands,
     written,
 )
 
+if TYPE_CHECKING:
+    from pipelines.quality.suite import AuditTable
+
 EXPECTATIONS = ROOT / "expectations"
+MARK_DIGITS = 16
 
 
 @dataclass
@@ -80,6 +87,29 @@ class NightTables:
         """Rows of a table that the night stands on."""
         return sum(rows for name, _, _, rows in self.contents if name == table)
 
+    def rows(self, table: str, days: Sequence[date]) -> pl.DataFrame:
+        """The rows of a table by date on those of some days that are among the night's, in no order
+        that may be relied on; read once for all that go out."""
+        if (table, *days) not in self._rows:
+            there = self.keys.get(table, [])
+            keys = [key for key in map(date_key, days) if key in there]
+            self._rows[table, *days] = self.lake.read_partitions(
+                table, load_contract(flow.table(table)), filled(self.stands.get(table, {}), keys)
+            )
+        return self._rows[table, *days]
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str | date, ...], pl.DataFrame]:
+        return {}
+
+    def part_marks(self, table: str) -> dict[str, str]:
+        """Of each partition of a table, by its key as text: a mark of its contents and the code."""
+        return {
+            text: digest(name, text, content_hash, code_version())[:MARK_DIGITS]
+            for name, text, content_hash, _ in self.contents
+            if name == table
+        }
+
     def missing(self) -> list[str]:
         """Figures of the service date, and counts of passages, that no step has made."""
         here = [date_key(self.service_date)]
@@ -116,11 +146,12 @@ def audit_night(lake: Lake, city: City, service_date: date) -> tuple[str, int, s
         outcome = "unchanged"
     else:
         hashes = _audit_hashes(night, kinds)
-        known = _known_results(lake, hashes, service_date)
+        audits = lake.read("ops.table_audits", ops.TableAudits)
+        known = _known_results(lake, audits, hashes, service_date)
         wanted = [name for name in hashes if name not in known]
-        results = in_key_order(
-            pl.concat([*known.values(), _run_checks(lake, night, kinds, wanted)]), CheckResults
-        )
+        clean = _clean_parts(audits)
+        found = _run_checks(lake, night, kinds, wanted, clean)
+        results = in_key_order(pl.concat([*known.values(), found]), CheckResults)
         partitions, _ = written(
             lake,
             CHECKS,
@@ -129,7 +160,8 @@ def audit_night(lake: Lake, city: City, service_date: date) -> tuple[str, int, s
             results,
             input_hash=input_hash,
         )
-        lake.write([*partitions, *_told(hashes, wanted, service_date)])
+        told = [_told(night, name, hashes[name], found, clean) for name in wanted]
+        lake.write([*partitions, *told])
         outcome = "done"
     require_passed(as_results(results))
     failed = results.filter(~pl.col("is_passed")).height
@@ -160,10 +192,9 @@ def _sql_of(expectations: Iterable[Expectation]) -> str:
 
 
 def _known_results(
-    lake: Lake, hashes: Mapping[str, str], service_date: date
+    lake: Lake, audits: pl.DataFrame, hashes: Mapping[str, str], service_date: date
 ) -> dict[str, pl.DataFrame]:
     """What an earlier audit found for the tables that stand as they stood then."""
-    audits = lake.read("ops.table_audits", ops.TableAudits)
     same = [
         (row["table_name"], row["service_date"])
         for row in audits.iter_rows(named=True)
@@ -179,22 +210,55 @@ def _known_results(
     return known
 
 
-def _told(hashes: Mapping[str, str], checked: Sequence[str], day: date) -> list[Partition]:
-    return [
-        Partition(
-            "ops.table_audits",
-            {"table_name": name},
-            ops.TableAudits,
-            pl.DataFrame(
-                {"table_name": [name], "audit_hash": [hashes[name]], "service_date": [day]}
-            ),
-        )
-        for name in checked
-    ]
+def _clean_parts(audits: pl.DataFrame) -> dict[str, frozenset[str]]:
+    """Marks of the partitions that the latest audit of each table knew as clean."""
+    rows = audits.drop_nulls("clean_parts").iter_rows(named=True)
+    return {row["table_name"]: frozenset(row["clean_parts"].split()) for row in rows}
+
+
+def _told(
+    night: NightTables,
+    name: str,
+    audit_hash: str,
+    found: pl.DataFrame,
+    clean: Mapping[str, frozenset[str]],
+) -> Partition:
+    """What replaces what is known of a table's audit."""
+    marks = set(night.part_marks(name).values())
+    of_contract = pl.col("check_name").str.starts_with(OF_CONTRACT)
+    held = found.filter(of_contract, table_name=name).get_column("is_passed")
+    if not held.all():
+        marks &= clean.get(name, frozenset())
+    row = {
+        "table_name": [name],
+        "audit_hash": [audit_hash],
+        "service_date": [night.service_date],
+        "clean_parts": [" ".join(sorted(marks))],
+    }
+    key = {"table_name": name}
+    return Partition("ops.table_audits", key, ops.TableAudits, pl.DataFrame(row))
+
+
+def _without_clean(table: AuditTable, night: NightTables, clean: frozenset[str]) -> AuditTable:
+    """A table that knows which of its rows the checks of its contract need not look at."""
+    keys = {key_text(key): key for key in night.keys[table.name]}
+    columns = tuple(next(iter(keys.values()), ()))
+    marks = night.part_marks(table.name)
+    left = [keys[text] for text, mark in marks.items() if mark not in clean]
+    if len(left) == len(marks):
+        return replace(table, part_columns=columns)
+    stands = night.stands[table.name]
+    count = sum(stands[text].row_count for text, mark in marks.items() if mark in clean)
+    unclean = selection(left) if left else "false"
+    return replace(table, part_columns=columns, unclean=unclean, clean_count=count)
 
 
 def _run_checks(
-    lake: Lake, night: NightTables, kinds: frozenset[str], names: Sequence[str]
+    lake: Lake,
+    night: NightTables,
+    kinds: frozenset[str],
+    names: Sequence[str],
+    clean: Mapping[str, frozenset[str]],
 ) -> pl.DataFrame:
     """What the checks of some tables find. They may look at any table of the night."""
     if not names:
@@ -204,7 +268,10 @@ def _run_checks(
     from pipelines.quality.suite import audit_tables
 
     wanted = [table for table in flow.TABLES if table.name in names]
-    tables = audit_tables(wanted, EXPECTATIONS, kinds)
+    tables = [
+        _without_clean(table, night, clean.get(table.name, frozenset()))
+        for table in audit_tables(wanted, EXPECTATIONS, kinds)
+    ]
     asked = _sql_of(one for table in tables for one in table.expectations)
     selections = [
         Selection(t.name, load_contract(t), night.keys.get(t.name, []), night.row_count(t.name))

@@ -17,15 +17,14 @@ from pipelines.audit import NightTables
 from pipelines.brief.cells import Named
 from pipelines.brief.material import REACH, TONIGHT, Compared, Material, SourceState
 from pipelines.build import Key
+from pipelines.city_file import City
 from pipelines.contracts import load_contract
 from pipelines.fingerprint import code_version
 from pipelines.marts.metro_reach import METRO
-from pipelines.settings import City
 from pipelines.staging.districts import Districts
 from pipelines.staging.gtfs import Shapes, Stops, StopTimes
 from pipelines.warehouse.compared import YEAR_BEFORE, compared_dates
 from pipelines.warehouse.lake import selection
-from pipelines.warehouse.state import date_key
 
 # Ours: how old the latest comparable day may be; reference days are a month apart.
 OLDEST_COMPARED_DAYS = 62
@@ -88,9 +87,7 @@ def source_states(night: NightTables) -> list[SourceState]:
 def _rows(night: NightTables, name: str, days: Sequence[date]) -> pl.DataFrame:
     """Rows of some dates in key order; of dates that are not among the night's, none."""
     contract = load_contract(flow.table(name))
-    known = night.keys.get(name, [])
-    keys = [date_key(day) for day in days if date_key(day) in known]
-    return night.lake.read_partitions(name, contract, keys).sort(contract.primary_key())
+    return night.rows(name, days).sort(contract.primary_key())
 
 
 def _compared(night: NightTables) -> Compared | None:

@@ -13,12 +13,12 @@ import dataframely as dy
 import polars as pl
 
 from pipelines import flow
+from pipelines.city_file import City
 from pipelines.contracts import load_contract
 from pipelines.errors import ContractError
 from pipelines.fingerprint import ROOT, code_hash, digest
 from pipelines.forgetting import forgotten_versions
 from pipelines.night import Night, weakest_mark
-from pipelines.settings import City
 from pipelines.staging.gtfs.governing import with_assumed_services
 from pipelines.warehouse.compared import TONIGHT, compared_dates, compared_nights
 from pipelines.warehouse.lake import Lake, Partition
@@ -29,6 +29,7 @@ from pipelines.warehouse.state import (
     Governing,
     Stand,
     date_key,
+    filled,
     governing,
     key_text,
     stands,
@@ -71,7 +72,7 @@ class Build:
     table: flow.Table
     service_date: date
     policy: Policy | None = None  # for a maker that takes it
-    share: tuple[int, int] = (0, 1)  # the days of passages are shared by tasks: which of how many
+    share: tuple[int, int] = (0, 1)  # partitions may be shared by tasks: which of how many
 
     def run(self) -> Built:
         """Make every partition that the night needs and that has changed.
@@ -329,7 +330,7 @@ class Build:
         for name in self.table.past:
             read = flow.table(name)
             frames[f"past_{read.short_name}"] = self.lake.read_partitions(
-                name, load_contract(read), self._past_keys(name, key)
+                name, load_contract(read), filled(self._stands[name], self._past_keys(name, key))
             )
         if self._sql:
             named = {name: frames[flow.table(name).short_name] for name in self.table.reads}
@@ -353,7 +354,7 @@ class Build:
         if self.table.of_passages and read.personal:
             return self._day_rows[name].near(self._day(key))
         keys = self._input_keys(read, key)
-        known = [k for k in keys if key_text(k) in self._stands[name]]
+        known = filled(self._stands[name], keys)
         cache_key = (name, tuple(key_text(k) for k in known))
         contract = load_contract(read)
         if read.by == self.table.by == "inputs":  # too large to be kept, and for one alone

@@ -1,8 +1,10 @@
 """The command line: `qala nightly`, `qala sql`, `qala validate`, `qala quarantine`, `qala doctor`.
 
+`qala backfill` runs the nights of some days that are missing, `qala replay` makes a past one again.
 `qala verify` judges a folder of extracts by public keys alone, `qala withdraw` calls one back,
 `qala keys` makes and revokes the keys. `qala quarantine` lists the feed versions that wait for a
-person's decision; `qala release` and `qala reject` are the decisions.
+person's decision; `qala release` and `qala reject` are the decisions. `qala upkeep`, `qala backup`,
+`qala restore` and `qala hold` care for the lake; `qala alerts` tells what people must know.
 
 Exit codes: 0 done, 1 findings (a night that failed, a feed with defects, a check with a remedy),
 2 can't run. An error is one clear sentence with its remedy; only a defect shows a traceback.
@@ -10,8 +12,6 @@ Exit codes: 0 done, 1 findings (a night that failed, a feed with defects, a chec
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,23 +22,19 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from pipelines import keys
+from pipelines import keys, upkeep_commands
+from pipelines.backfill import backfill
+from pipelines.city_file import City, load_city
+from pipelines.embedded_nights import run_embedded
 from pipelines.errors import NightInProgressError, QalaError
+from pipelines.options import FINDINGS, RUN_ID, ByOption, CityOption, ReasonOption
 from pipelines.printing import brief
-from pipelines.settings import (
-    ROOT,
-    City,
-    Settings,
-    airflow_environment,
-    load_city,
-    load_settings,
-    point_to_city,
-)
+from pipelines.replaying.command import replay
+from pipelines.settings import Settings, load_settings, point_to_city
 
 if TYPE_CHECKING:
     from pipelines.warehouse.publish import Connection
 
-FINDINGS = 1
 CANT_RUN = 2
 
 app = typer.Typer(
@@ -48,19 +44,19 @@ app = typer.Typer(
     help="Measures a city's public transport and traffic every night.",
 )
 app.add_typer(keys.app, name="keys")
+app.add_typer(upkeep_commands.hold_app, name="hold")
 app.command()(brief)
+app.command()(backfill)
+app.command()(replay)
+for _command in (upkeep_commands.upkeep, upkeep_commands.backup, upkeep_commands.restore):
+    app.command()(_command)
 console = Console()
 errors = Console(stderr=True)
 
-CityOption = Annotated[
-    Path | None, typer.Option("--city", help="City file; cities/almaty.toml unless told otherwise.")
-]
 SourceArgument = Annotated[str, typer.Argument(help="Source as the city file names it.")]
 VersionArgument = Annotated[
     str, typer.Argument(help="Version that is held back; the beginning of its id will do.")
 ]
-ReasonOption = Annotated[str, typer.Option(help="Why; it is recorded.")]
-ByOption = Annotated[str, typer.Option(help="Who decides; it is recorded.")]
 
 
 def main() -> None:
@@ -88,8 +84,8 @@ def nightly(
     day = _service_date(city_file, on)
     started = datetime.now(UTC)
     console.print(f"{city_file.city.name}, night of {day}: {settings.data}", highlight=False)
-    with exclusive(settings.data / "night.lock", f"A night of {city_file.city.name}"):
-        code = _run_embedded(settings, day)
+    with exclusive(settings.data / "night.lock", f"A night of {city_file.city.name}") as lock:
+        code = run_embedded(settings, [day], lock)
     if code == 0:
         print_summary(console, settings, city_file, day, started)
     raise typer.Exit(code)
@@ -228,17 +224,44 @@ def withdraw(
     from pipelines import run
 
     _city(city)
-    told = run.withdraw(day, "command line", reason=reason, successor=successor)
+    told = run.withdraw(day, RUN_ID, reason=reason, successor=successor)
     console.print(told["text"], markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
-def doctor(city: CityOption = None) -> None:
+def doctor(
+    city: CityOption = None,
+    *,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read landing, lake, extracts and backups too.")
+    ] = False,
+) -> None:
     """Check versions, extensions, disk, database and city file, each with its remedy."""
     from pipelines.doctor import print_health
 
     point_to_city(city)
-    raise typer.Exit(FINDINGS if print_health(console, load_settings()) else 0)
+    raise typer.Exit(FINDINGS if print_health(console, load_settings(), deep=deep) else 0)
+
+
+@app.command()
+def alerts(
+    city: CityOption = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print them.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Send a test to every channel.")] = False,
+) -> None:
+    """Tell each channel of the city file what it was not told yet; 1 where one takes nothing."""
+    from pipelines.alerts import console as told
+
+    settings, city_file = _city(city)
+    if test:
+        raise typer.Exit(FINDINGS if told.print_tests(console, city_file) else 0)
+    if dry_run:
+        told.print_due(console, settings, city_file)
+    else:
+        from pipelines import run
+
+        console.print(run.tell_alerts(RUN_ID)["text"], highlight=False)
 
 
 def _answer(
@@ -275,9 +298,7 @@ def _decide(
     from pipelines.run import decide_feed
 
     _city(city)
-    told = decide_feed(
-        source, version, decision, decided_by=by, reason=reason, run_id="command line"
-    )
+    told = decide_feed(source, version, decision, decided_by=by, reason=reason, run_id=RUN_ID)
     console.print(f"{source} {told['text']}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -298,20 +319,6 @@ def _date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise QalaError(f"--date {text!r} is no date.", "Write it as 2026-11-20.") from None
-
-
-def _run_embedded(settings: Settings, day: date) -> int:
-    """Run Airflow on the DAG files in a process of its own; its exit code."""
-    settings.airflow_home.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(ROOT / "dags" / "embedded.py"), "--date", day.isoformat()]
-    environment = airflow_environment(settings)
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    with subprocess.Popen(command, env=environment, cwd=ROOT) as process:  # noqa: S603  # our own file
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.wait()
-            return 130
 
 
 def _complain(error: QalaError) -> None:

@@ -22,9 +22,10 @@ import polars as pl
 from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # it ships no types
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # as above
 
+from pipelines.city_file import City
 from pipelines.errors import DeliveryError, QalaError, sample_text
 from pipelines.publication import file_sha256
-from pipelines.settings import City, Settings
+from pipelines.settings import Settings
 from pipelines.verification import MANIFEST, SIGNATURE
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Added, Lake

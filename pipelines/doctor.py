@@ -7,7 +7,6 @@ import platform
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -19,32 +18,27 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.access import secret_names, secret_variable
+from pipelines.city_file import load_city
 from pipelines.errors import QalaError
-from pipelines.settings import Settings, load_city, load_secrets
+from pipelines.findings import Finding
+from pipelines.settings import Settings, load_secrets
 
 LEAST_FREE_GIGABYTES = 5.0  # a sample night leaves about 0.5 GB, a year of nights some GB
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: what was found, and what to do where it is not well."""
+def print_health(console: Console, settings: Settings, *, deep: bool = False) -> int:
+    """Look at everything, print it, and return how many things want a remedy.
 
-    subject: str
-    found: str
-    remedy: str = ""
-
-    @property
-    def is_well(self) -> bool:
-        """Whether there is nothing to do."""
-        return not self.remedy
-
-
-def print_health(console: Console, settings: Settings) -> int:
-    """Look at everything, print it, and return how many things want a remedy."""
+    A `deep` look reads what stands in lake, landing and publication itself.
+    """
     table = Table(title="qala doctor", title_justify="left")
     for column in ("", "looked at", "found", "remedy"):
         table.add_column(column, overflow="fold")
     findings = [finding for look in LOOKS for finding in _look(look, settings)]
+    if deep and lake_is_there(settings):
+        from pipelines.deep_look import look_deep
+
+        findings += look_deep(settings)
     for finding in findings:
         mark = "ok" if finding.is_well else "[bold red]!![/]"
         table.add_row(mark, finding.subject, finding.found, finding.remedy)

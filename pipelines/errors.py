@@ -94,6 +94,14 @@ class DeliveryError(QalaError):
     """Files could not be handed over; another try goes on where this one stopped."""
 
 
+class AlertError(QalaError):
+    """An alert could not be handed to its channel; the next look sends it again."""
+
+
+class BackupError(QalaError):
+    """A backup could not be made, is not whole, or can't be put where it was asked for."""
+
+
 class NightInProgressError(QalaError):
     """Another night of this city is running."""
 

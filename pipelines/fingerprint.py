@@ -61,8 +61,19 @@ def code_version() -> str:
     files = [path for ending in _SOURCE_FILES for path in PACKAGE.rglob(f"*{ending}")]
     files += (ROOT / "sql").rglob("*.sql")
     files += (ROOT / "expectations").rglob("*.toml")
-    sources = [(str(file.relative_to(ROOT)), _file_hash(file)) for file in sorted(files)]
-    return f"{version('qala')}+{digest(sources)[:12]}"
+    texts = [(str(f.relative_to(ROOT)), f.read_text(encoding="utf-8")) for f in files]
+    return f"{version('qala')}+{sources_hash(texts)}"
+
+
+def sources_hash(texts: list[tuple[str, str]]) -> str:
+    """What a version says of all source: a hash of paths from the repository's root, and texts."""
+    return digest(sorted(texts, key=lambda one: Path(one[0])))[:12]
+
+
+def is_versioned(path: Path) -> bool:
+    """Whether a file, by its path from the repository's root, counts for the code's version."""
+    endings = {PACKAGE.name: _SOURCE_FILES, "sql": (".sql",), "expectations": (".toml",)}
+    return path.suffix in endings.get(path.parts[0], ())
 
 
 def _closure(module: str) -> set[Path]:

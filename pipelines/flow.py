@@ -95,6 +95,11 @@ class Table:
     past: tuple[str, ...] = ()
 
     @property
+    def is_shared(self) -> bool:
+        """Whether its partitions of one night are many and large: tasks may share them."""
+        return self.of_passages or self.by == "inputs"
+
+    @property
     def schema(self) -> str:
         """Schema of the lake, e.g. ``marts``."""
         return self.name.partition(".")[0]

@@ -3,7 +3,8 @@
 A version is forgotten as a whole when the earliest of its rows is older than the city's retention
 period, so that none is ever kept longer, however many days a file holds. Its rows and what was
 refused of them go from the lake with their files, from every snapshot, and its bytes from landing.
-Counts of its days stay (`marts.matched_trips`), and so does what was made of them.
+Counts of its days stay (`marts.matched_trips`), and so does what was made of them. What a legal
+hold is on is not forgotten before it is lifted (`pipelines.holds`).
 
 The catalog is told first and files are removed after; what a killed run has left is removed by the
 next.
@@ -11,7 +12,6 @@ next.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,7 @@ import polars as pl
 from pipelines import flow
 from pipelines.contracts import load_contract
 from pipelines.contracts.ddl import quoted
+from pipelines.holds import holds, is_held
 from pipelines.sources.landing import Landing
 from pipelines.staging.sift import Quarantine
 from pipelines.warehouse import ops
@@ -47,7 +48,9 @@ def forgotten_hashes(lake: Lake, source_id: str, kind: str) -> frozenset[str]:
 def forget(lake: Lake, landing: Landing, first_kept_date: date, night_date: date) -> int:
     """Forget all versions with rows before a local day; returns how many are new among them."""
     known = lake.read(FORGOTTEN, ops.Forgotten).select("source_id", "version_id")
-    rows = _old_versions(lake, first_kept_date).join(known, on=known.columns, how="anti")
+    rows = _not_held(
+        lake, _old_versions(lake, first_kept_date).join(known, on=known.columns, how="anti")
+    )
     if rows.height:
         told = rows.with_columns(
             night_date=pl.lit(night_date),
@@ -58,6 +61,25 @@ def forget(lake: Lake, landing: Landing, first_kept_date: date, night_date: date
         lake.write(list(_emptied(lake, pairs)), [Added(FORGOTTEN, ops.Forgotten, told)])
     _remove_files(lake, landing)
     return rows.height
+
+
+def _not_held(lake: Lake, versions: pl.DataFrame) -> pl.DataFrame:
+    """The versions without those that a legal hold keeps, by the nights they were fetched for."""
+    in_force = holds(lake)
+    if not in_force or versions.is_empty():
+        return versions
+    pair = ["source_id", "version_id"]
+    attempts = lake.read("ops.fetch_attempts", ops.FetchAttempts, "sha256 <> ''")
+    nights = attempts.group_by(*pair, "sha256").agg(
+        first=pl.min("service_date"), last=pl.max("service_date")
+    )
+    held = [
+        row[:2]
+        for row in nights.select(*pair, "sha256", "first", "last").iter_rows()
+        if is_held(in_force, row[0], *row[2:])
+    ]
+    kept = pl.DataFrame(held, schema=dict.fromkeys(pair, pl.String), orient="row")
+    return versions.join(kept, on=pair, how="anti")
 
 
 def _old_versions(lake: Lake, first_kept_date: date) -> pl.DataFrame:
@@ -114,13 +136,12 @@ def _quarantine(table: flow.Table) -> str:
 
 
 def _remove_files(lake: Lake, landing: Landing) -> None:
-    """Remove what forgotten versions have left in the lake's folder and in landing."""
+    """Remove what forgotten versions have left in the lake's store and in landing."""
     for source_id, version_id in forgotten_versions(lake):
         for table in _personal_tables():
             for name in (table.name, _quarantine(table)):
-                folder = partition_folder(lake.objects, name, version_key(source_id, version_id))
-                if folder.is_dir():
-                    shutil.rmtree(folder)
+                key = version_key(source_id, version_id)
+                lake.store.remove_folder(partition_folder(lake.store, name, key))
     for _, _, sha256 in _landed(lake):
         Path(landing.path(sha256)).unlink(missing_ok=True)
 

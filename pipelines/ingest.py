@@ -15,13 +15,14 @@ from typing import Any
 import polars as pl
 
 from pipelines import flow, release
+from pipelines.city_file import City, Source
 from pipelines.errors import ContractError, QuarantinedFeedError, SourceError, sample_text
 from pipelines.fingerprint import code_hash, digest
 from pipelines.forgetting import forgotten_versions
 from pipelines.landable import describe_version, gate_of
 from pipelines.night import SourceVersion
 from pipelines.policy import load_policy
-from pipelines.settings import City, Settings, Source
+from pipelines.settings import Settings
 from pipelines.sources.fetch import Fetched, Known, fetch_source
 from pipelines.sources.landing import Landing
 from pipelines.staged_version import TableWriter, discard, partitions, stage_version
@@ -157,6 +158,20 @@ class Load:
         )
         attempted = attempt_rows(self.lake, self.source_id, self.service_date, outcomes)
         self._flush([night], [attempted])
+
+    def stage(self, attempts: Sequence[Fetched]) -> None:
+        """Stage versions that were landed and loaded before, and write nothing of the night.
+
+        One that was held back and then released is held back here too at first.
+        """
+        tables = [table.name for table in flow.staging_tables(self.source.kind)]
+        self._stands = stands(self.lake, tables)
+        for attempt in attempts:
+            try:
+                self._stage(attempt)
+            except QuarantinedFeedError:
+                self._stage(attempt)
+        self._flush()
 
     def _load_object(self, attempt: Fetched, before: Mapping[str, Governing]) -> Fetched:
         if attempt.outcome != "failed":

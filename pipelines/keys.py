@@ -10,15 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.city_file import load_city
 from pipelines.errors import QalaError
-from pipelines.settings import ROOT, Settings, load_city, load_settings, point_to_city
+from pipelines.options import CityOption
+from pipelines.settings import ROOT, Settings, load_settings, point_to_city
 
 app = typer.Typer(no_args_is_help=True, help="The keys that extracts are signed with.")
 console = Console()
 
-CityOption = Annotated[
-    Path | None, typer.Option("--city", help="City file; cities/almaty.toml unless told otherwise.")
-]
 FromOption = Annotated[
     str | None, typer.Option("--from", help="First service date, e.g. 2026-11-20.")
 ]

@@ -21,9 +21,10 @@ import polars as pl
 
 from pipelines import flow
 from pipelines.analysts_file import Part, feed_versions_out, file_macros, file_tables, is_by_date
+from pipelines.city_file import City
 from pipelines.contracts.meta import CHECKS, Sources
 from pipelines.errors import QalaError
-from pipelines.settings import City, Settings
+from pipelines.settings import Settings
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake, open_lake
 from pipelines.warehouse.publish import Connection, build_file, open_published

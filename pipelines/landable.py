@@ -16,9 +16,9 @@ import polars as pl
 
 from pipelines import flow
 from pipelines.access import ClearPlates, secret_names
+from pipelines.city_file import City
 from pipelines.errors import SourceError
 from pipelines.night import SourceVersion
-from pipelines.settings import City
 from pipelines.sources.fetch import Gate, Secrets
 from pipelines.sources.table import described
 from pipelines.sources.traffic.hashing import check_key

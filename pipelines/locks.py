@@ -18,8 +18,10 @@ POLL_SECONDS = 0.2
 
 
 @contextmanager
-def exclusive(path: Path, what: str, *, wait_seconds: float = 0.0) -> Iterator[None]:
-    """Hold a lock file. `what` names the work in the error.
+def exclusive(path: Path, what: str, *, wait_seconds: float = 0.0) -> Iterator[int]:
+    """Hold a lock file; its descriptor may be handed to a process that then holds it too.
+
+    `what` names the work in the error.
 
     Raises `NightInProgressError` where another process still holds it after `wait_seconds`.
     """
@@ -41,6 +43,22 @@ def exclusive(path: Path, what: str, *, wait_seconds: float = 0.0) -> Iterator[N
                 time.sleep(POLL_SECONDS)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Whether another process holds a lock file now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
     finally:
         os.close(descriptor)

@@ -23,6 +23,7 @@ import polars as pl
 
 from pipelines import flow
 from pipelines.audit import NightTables
+from pipelines.city_file import City
 from pipelines.contracts import load_contract
 from pipelines.contracts.translations import column_labels, table_words
 from pipelines.extracts.canonical_json import canonical_json
@@ -31,7 +32,6 @@ from pipelines.extracts.open_data import SPLIT_RULE, Telling
 from pipelines.extracts.restatements import NOT_COMPARED, causes, changed_rows
 from pipelines.extracts.schemas import schema_versions
 from pipelines.fingerprint import ROOT, code_version, definition_hash
-from pipelines.settings import City
 from pipelines.signing import Signer
 from pipelines.verification import MANIFEST, SIGNATURE
 from pipelines.warehouse.editions import Edition, editions, latest_before, sent_rows, withdrawals
@@ -91,8 +91,7 @@ class NightExtracts:
         return replace(edition, manifest_sha256=hashlib.sha256(manifest).hexdigest())
 
     def _rows(self, table: flow.Table) -> pl.DataFrame:
-        keys = [date_key(self.service_date)]
-        return self.lake.read_partitions(table.name, load_contract(table), keys)
+        return self.night.rows(table.name, [self.service_date])
 
     def _write_table(self, folder: Path, table: flow.Table, rows: pl.DataFrame) -> Iterator[Told]:
         contract = load_contract(table)
@@ -185,8 +184,9 @@ class NightExtracts:
             if same_date and old["content_sha256"] == new["content_sha256"]:
                 continue
             contract: type[dy.Schema] = load_contract(flow.table(name))
+            empty: pl.DataFrame = contract.create_empty()
             rows = changed_rows(
-                sent_rows(self.lake, name, contract, before),
+                sent_rows(self.lake, name, contract, before) if old["rows"] else empty,
                 rows_now[name],
                 contract.primary_key(),
                 same_date=same_date,

@@ -16,8 +16,10 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from pipelines.city_file import load_city
 from pipelines.errors import QalaError
-from pipelines.settings import Settings, load_city, load_settings, point_to_city
+from pipelines.options import CityOption
+from pipelines.settings import Settings, load_settings, point_to_city
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PRINT_SECONDS = 120
@@ -35,10 +37,7 @@ def brief(
     pdf: Annotated[
         Path | None, typer.Option("--pdf", help="Print it to this file, by Chromium.")
     ] = None,
-    city: Annotated[
-        Path | None,
-        typer.Option("--city", help="City file; cities/almaty.toml unless told otherwise."),
-    ] = None,
+    city: CityOption = None,
 ) -> None:
     """Say where a night's brief lies, or print it as PDF."""
     if city is not None:

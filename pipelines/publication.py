@@ -23,8 +23,8 @@ import polars as pl
 from pipelines import flow
 from pipelines.analysts_file import Part, feed_versions_out, file_macros, file_tables, is_by_date
 from pipelines.audit import NightTables, as_results, read_results
-from pipelines.brief.page import render_brief
 from pipelines.briefing import about_night, read_material
+from pipelines.city_file import City
 from pipelines.contracts.meta import CHECKS, Sources
 from pipelines.errors import QalaError
 from pipelines.fingerprint import code_version, digest
@@ -32,7 +32,7 @@ from pipelines.locks import exclusive
 from pipelines.night_extracts import NightExtracts
 from pipelines.quality.page import render_checks_page
 from pipelines.quality.results import require_passed
-from pipelines.settings import City, Settings
+from pipelines.settings import Settings
 from pipelines.signing import Signer
 from pipelines.trusted_keys import load_signer
 from pipelines.verification import MANIFEST, SIGNATURE
@@ -266,6 +266,8 @@ class Publication:
         return building
 
     def _build_brief(self) -> Path:
+        from pipelines.brief.page import render_brief  # a second of libraries for charts
+
         building = self.brief.with_name(f".{self.brief.stem}.building-{os.getpid()}.html")
         building.parent.mkdir(parents=True, exist_ok=True)
         building.write_text(render_brief(read_material(self.night)), encoding="utf-8")

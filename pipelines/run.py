@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from pipelines import flow
+from pipelines.city_file import City, load_city
 from pipelines.errors import CriticalSourceError, QalaError, TransientSourceError
-from pipelines.settings import City, Settings, load_city, load_settings
+from pipelines.settings import Settings, load_settings
+from pipelines.settings import lake_writers as writers_of_lake
 
 if TYPE_CHECKING:
     from pipelines.delivery import OpenFiles
@@ -61,6 +63,11 @@ def schedule() -> Schedule:
     )
 
 
+def lake_writers() -> int:
+    """How many tasks may write to the lake at once. Raises `SettingsError`."""
+    return writers_of_lake(load_settings())
+
+
 def _sources_by_group(city: City) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {kind.group: [] for kind in flow.SOURCE_KINDS}
     for name, source in city.sources.items():
@@ -84,6 +91,12 @@ def service_date(key: str | None) -> str:
 def secret_names(source_id: str) -> list[str]:
     """Names of the secrets that the city file names for a source."""
     return load_city(load_settings().city_file).sources[source_id].secret_names
+
+
+def tables_of(source_id: str) -> list[str]:
+    """Names of the staging tables that a source fills."""
+    source = load_city(load_settings().city_file).sources[source_id]
+    return [table.name for table in flow.staging_tables(source.kind)]
 
 
 def fetch(
@@ -173,7 +186,7 @@ def load(source_id: str, report: Report, key: str, run_id: str) -> Report:
 def build(table: str, key: str, run_id: str, *, share: tuple[int, int] = (0, 1)) -> Report:
     """Make one mart for one night, where its inputs or code have changed.
 
-    The days of passages may be shared by tasks: `share` says which of how many this one is.
+    Where a table `is_shared` by tasks, `share` says which of how many this one is.
     """
     from pipelines.build import Build
     from pipelines.fingerprint import code_hash
@@ -290,6 +303,41 @@ def decide_feed(
     with open_lake(settings, run_id=run_id, code_version=code_version()) as lake:
         made = decide(lake, source_id, version_id, decision, decided_by=decided_by, reason=reason)
     return _report(f"decide {source_id} {version_id}", "done", None, started, str(made))
+
+
+def alert_secret_names() -> list[str]:
+    """Names of the secrets that the channels of alerts need."""
+    channels = load_city(load_settings().city_file).alerts
+    return sorted({name for channel in channels for name in channel.secret_names})
+
+
+def tell_alerts(run_id: str, *, secrets: Mapping[str, str] | None = None) -> Report:
+    """Tell each channel what it was not told yet. Raises `AlertError` where one takes nothing.
+
+    `secrets` are those that the caller has found, by name, as for `fetch`.
+    """
+    from pipelines.alerts.telling import tell
+
+    started = time.monotonic()
+    settings = load_settings()
+    city = load_city(settings.city_file)
+    count = tell(settings, city, run_id, datetime.now(UTC), secrets or {})
+    outcome = "done" if count else "unchanged"
+    return _report("tell alerts", outcome, count, started, f"{count} alerts told")
+
+
+def keep_up(run_id: str, *, dry_run: bool = False) -> Report:
+    """Do the upkeep of lake and landing that is due, or say what would be done."""
+    from pipelines.fingerprint import code_version
+    from pipelines.upkeep import keep_up as do_all
+    from pipelines.warehouse.lake import open_lake
+
+    started = time.monotonic()
+    settings = load_settings()
+    city = load_city(settings.city_file)
+    with open_lake(settings, run_id=run_id, code_version=code_version()) as lake:
+        text = do_all(lake, settings, city, datetime.now(UTC), dry_run=dry_run)
+    return _report("upkeep", "unchanged" if dry_run else "done", None, started, text)
 
 
 def _policy(settings: Settings, city: City) -> Policy:

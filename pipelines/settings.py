@@ -1,299 +1,44 @@
-"""The environment and the city file, read and checked in one place.
+"""The environment, read and checked in one place; the city file is `pipelines/city_file.py`.
 
 Environment (all optional): `QALA_CITY` (path of the city file), `QALA_DATA` (folder for landing,
 lake, publication and Airflow's homes), `QALA_CATALOG` (DuckLake catalog: a SQLite file's path, or
-``postgres:...`` in production), `QALA_OBJECTS` (the lake's Parquet files: a folder or ``s3://...``),
+``postgres:...`` in production), `QALA_CATALOG_PASSWORD`, `QALA_OBJECTS` (the lake's Parquet files:
+a folder or ``s3://...``) and for it `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+`AWS_ENDPOINT_URL`, `AWS_REGION`, `QALA_WRITERS` (how many tasks may write to the lake at once),
+`QALA_THREADS` (of DuckDB in each process),
 `QALA_SECRET_<NAME>` (a key that the city file names as ``{secret:<name>}``), `QALA_SIGNING_KEY`
 (the private key that signs extracts: PEM, base64, or a file that holds it), `NUMBA_CACHE_DIR`
 (where compiled code is kept, else in the data folder).
-A city is one TOML file: `cities/almaty.toml` shows every key, `docs/add-a-city.md` explains them.
+For a password, a key or a secret, a variable with ``_FILE`` after its name may say which file holds
+it.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
-
-from pipelines import flow
 from pipelines.access import (
-    ClearPlates,
-    Headers,
-    S3Access,
-    Template,
-    secret_names,
     secret_variable,
 )
+from pipelines.city_file import City
 from pipelines.errors import SettingsError
-from pipelines.events import CityEvent, CityEvents
-from pipelines.night import DayType, Event, Mark, Night, Window, weakest_mark
 
 ROOT = Path(__file__).resolve().parent.parent
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-KINDS = tuple(kind.name for kind in flow.SOURCE_KINDS)
+WRITERS = 16  # tasks that write to a lake on PostgreSQL at once
 
 
-def _clock(value: object) -> object:
-    """A local time of day written "07:00"; TOML's own local times are accepted too."""
-    if isinstance(value, str):
-        try:
-            return time.fromisoformat(value)
-        except ValueError as error:
-            raise ValueError(f"{value!r} is no time of day; write it as 'HH:MM'") from error
-    return value
+@dataclass(frozen=True)
+class LakeAccess:
+    """What opens a lake that is in no folder. Empty: libpq's and AWS' own places are looked at."""
 
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{name!r} is no time zone; write it as in 'Asia/Almaty'") from error
-    return name
-
-
-def _known_figure(name: str) -> str:
-    known = [mart.short_name for mart in flow.marts()]
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1) or known
-        raise ValueError(f"{name!r} is no figure; there are: {', '.join(near)}")
-    return name
-
-
-Clock = Annotated[time, BeforeValidator(_clock)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CityFacts(_Part):
-    """`[city]`: the name (in Kazakh and Russian too), the clock and the calendar."""
-
-    id: str = Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")
-    name: str = Field(min_length=1)
-    name_kk: str | None = Field(default=None, min_length=1)
-    name_ru: str | None = Field(default=None, min_length=1)
-    time_zone: Annotated[str, AfterValidator(_known_zone)]
-    reference_weekday: Literal[WEEKDAYS] = "tuesday"  # type: ignore[valid-type]  # one list of names
-    holidays: tuple[date, ...] = ()
-    history_months: int = Field(default=0, ge=0, le=120)
-    policy: str | None = Field(default=None, min_length=1)
-    figures: tuple[Annotated[str, AfterValidator(_known_figure)], ...] = ()
-
-    @property
-    def marts(self) -> frozenset[str]:
-        """The marts of the figures, by their tables' names; none stands for all."""
-        return frozenset(f"marts.{name}" for name in self.figures)
-
-
-class DepartureWindow(_Part):
-    """`[departure_window]`: the local window in which departures are taken for accessibility."""
-
-    start: Clock = time(7)
-    end: Clock = time(9)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> DepartureWindow:
-        if self.end <= self.start:
-            raise ValueError("end must be later than start")
-        return self
-
-
-class NightSchedule(_Part):
-    """`[schedule]`: local times on the morning after the service date, and how work is shared.
-
-    The days of passages are counted by `day_tasks` tasks beside each other.
-    """
-
-    hour: Clock = time(3)
-    cut_off: Clock = time(5)
-    deadline_minutes: int = Field(default=240, ge=1)
-    day_tasks: int = Field(default=1, ge=1, le=64)
-    owner: str = "qala"
-    tags: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _ordered(self) -> NightSchedule:
-        if self.cut_off < self.hour:
-            raise ValueError("cut_off must not be earlier than hour")
-        return self
-
-
-class Privacy(_Part):
-    """`[privacy]`: for how many days rows of single vehicles are kept."""
-
-    passage_retention_days: int = Field(default=400, ge=3, le=3660)
-
-
-class Place(_Part):
-    """`[[delivery.places]]`: an SFTP folder or an S3 bucket, opened by a connection of Airflow's.
-
-    The host of an SFTP server stands in the connection, the bucket in the address.
-    """
-
-    address: str = Field(pattern=r"^(sftp:///|s3://[A-Za-z0-9]).*[^/]$")
-    connection: str = Field(min_length=1)
-
-    @property
-    def scheme(self) -> Literal["sftp", "s3"]:
-        """What reaches it."""
-        return "s3" if self.address.startswith("s3:") else "sftp"
-
-    @property
-    def folder(self) -> str:
-        """The path that a file system of the scheme knows it by."""
-        return self.address.partition("://")[2]
-
-
-class Delivery(_Part):
-    """`[delivery]`: where extracts are handed over once a night is published."""
-
-    folder: str = ""
-    places: tuple[Place, ...] = ()
-
-
-class Source(_Part):
-    """`[sources.<name>]`: one feed, register or series of files.
-
-    `address` is a path (from the city file), ``file:``, ``http(s):``, ``s3:`` or ``sample:`` and a
-    product. A path may be a folder or hold a ``*`` (every file is an object of the source), an s3
-    address too; an http or s3 address may hold ``{date}``, one object for each of the last `days`
-    days. An http address and `headers` may name secrets.
-    """
-
-    kind: Literal[KINDS]  # type: ignore[valid-type]  # the kinds of flow.py, listed once
-    address: Template = Field(min_length=1)
-    format: str = Field(min_length=1)
-    mark: Mark
-    critical: bool = False
-    cadence_days: int = Field(default=1, ge=1)
-    days: int = Field(default=1, ge=1, le=10_000)
-    headers: Headers = Field(default_factory=dict)
-    s3: S3Access = S3Access()
-    allow_private: bool = False
-    allow_http: bool = False
-    max_megabytes: int = Field(default=512, ge=1)
-    max_minutes: float = Field(default=15, gt=0)
-    max_quarantine_share: float | None = Field(default=None, ge=0, le=1)
-    time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
-    columns: dict[str, str] = Field(default_factory=dict)
-    terms: dict[str, dict[str, str]] = Field(default_factory=dict)
-    plates: ClearPlates | None = None
-
-    @model_validator(mode="after")
-    def _keys_fit_the_address(self) -> Source:
-        scheme = self.address.partition(":")[0]
-        if scheme not in ("http", "https") and (self.headers or secret_names(self.address)):
-            raise ValueError("headers and secrets in an address are for http: and https: alone")
-        if scheme != "s3" and self.s3 != S3Access():
-            raise ValueError("s3 is for an s3: address alone")
-        return self
-
-    @model_validator(mode="after")
-    def _plates_fit_the_kind(self) -> Source:
-        kinds = [kind.name for kind in flow.SOURCE_KINDS if kind.hash_plates]
-        if self.plates is not None and self.kind not in kinds:
-            raise ValueError(f"plates is for the kinds {', '.join(kinds)} alone")
-        return self
-
-    @property
-    def secret_names(self) -> list[str]:
-        """Names of the secrets without which the source can't be fetched."""
-        keys = [self.s3.access_key_id, self.s3.secret_access_key]
-        if self.plates is not None:
-            keys.append(self.plates.key)
-        return secret_names(self.address, *self.headers.values(), *keys)
-
-
-class City(_Part):
-    """A city file."""
-
-    city: CityFacts
-    departure_window: DepartureWindow = DepartureWindow()
-    schedule: NightSchedule = NightSchedule()
-    delivery: Delivery = Delivery()
-    privacy: Privacy = Privacy()
-    events: CityEvents = ()
-    sources: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], Source] = Field(
-        min_length=1
-    )
-
-    @property
-    def dated_events(self) -> tuple[Event, ...]:
-        """The events in order of time, as makers are told of them."""
-        return tuple(event.as_told() for event in self.events)
-
-    def day_type(self, day: date) -> DayType:
-        """Kind of day; a public holiday is one on any weekday."""
-        if day in self.city.holidays:
-            return "holiday"
-        return "saturday" if day.weekday() == 5 else "sunday" if day.weekday() == 6 else "weekday"
-
-    def night(self, service_date: date, source_ids: Iterable[str]) -> Night:
-        """What a maker is told of a night that stands on these sources."""
-        marks: set[Mark] = {self.sources[source_id].mark for source_id in source_ids}
-        return Night(
-            city_id=self.city.id,
-            city_name=self.city.name,
-            service_date=service_date,
-            day_type=self.day_type(service_date),
-            time_zone=self.city.time_zone,
-            window=self.window(),
-            mark=weakest_mark(marks),
-        )
-
-    def window(self) -> Window:
-        """The departure window in seconds after the service day's start."""
-        return Window(_seconds(self.departure_window.start), _seconds(self.departure_window.end))
-
-    def reference_days(self, service_date: date) -> list[date]:
-        """The days that stand for the months before: each month's second reference weekday.
-
-        One that is a public holiday gives way to the week after. Newest first.
-        """
-        weekday = WEEKDAYS.index(self.city.reference_weekday)
-        days: list[date] = []
-        first = service_date.replace(day=1)
-        for _ in range(self.city.history_months):
-            first = (first - timedelta(days=1)).replace(day=1)
-            day = first + timedelta(days=(weekday - first.weekday()) % 7 + 7)
-            while day in self.city.holidays:
-                day += timedelta(days=7)
-            days.append(day)
-        return days
-
-    def first_kept_date(self, service_date: date) -> date:
-        """The first local day whose single vehicles are kept after a night."""
-        return service_date - timedelta(days=self.privacy.passage_retention_days)
-
-    def feeds(self) -> list[str]:
-        """Names of the sources that are GTFS feeds, in the file's order."""
-        return [name for name, source in self.sources.items() if source.kind == "gtfs"]
-
-    def morning_after(self, service_date: date, clock: time) -> datetime:
-        """The moment at which it is `clock` on the local morning after the service date."""
-        zone = ZoneInfo(self.city.time_zone)
-        return datetime.combine(service_date + timedelta(days=1), clock, tzinfo=zone)
-
-
-def _seconds(clock: time) -> int:
-    return clock.hour * 3600 + clock.minute * 60 + clock.second
+    catalog_password: str = field(default="", repr=False)
+    key_id: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
+    endpoint: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True)
@@ -304,6 +49,12 @@ class Settings:
     data: Path
     catalog: str
     objects: str
+    access: LakeAccess = LakeAccess()
+
+    @property
+    def is_on_one_machine(self) -> bool:
+        """Whether the lake's catalog is a SQLite file, to which one process commits at a time."""
+        return not self.catalog.startswith("postgres:")
 
     @property
     def landing(self) -> Path:
@@ -339,12 +90,62 @@ def load_settings() -> Settings:
         data=data,
         catalog=os.environ.get("QALA_CATALOG") or str(data / "lake" / "catalog.sqlite"),
         objects=os.environ.get("QALA_OBJECTS") or str(data / "lake" / "objects"),
+        access=LakeAccess(
+            catalog_password=_told_or_kept("QALA_CATALOG_PASSWORD"),
+            key_id=_told_or_kept("AWS_ACCESS_KEY_ID"),
+            secret_key=_told_or_kept("AWS_SECRET_ACCESS_KEY"),
+            endpoint=os.environ.get("AWS_ENDPOINT_URL", ""),
+            region=os.environ.get("AWS_REGION", ""),
+        ),
     )
+
+
+def _told_or_kept(name: str) -> str:
+    """A secret variable's value, or what the file holds that NAME_FILE names; empty without both.
+
+    Raises `SettingsError` where the file can't be read.
+    """
+    told = os.environ.get(name, "")
+    file = os.environ.get(f"{name}_FILE", "")
+    if told or not file:
+        return told.strip()
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"{name}_FILE names {file}, which can't be read: {error}.",
+            "Mend the path or its rights.",
+        ) from None
+
+
+def lake_writers(settings: Settings) -> int:
+    """How many tasks may write to the lake at once: one where its catalog is a SQLite file.
+
+    Raises `SettingsError` where QALA_WRITERS is no number.
+    """
+    return 1 if settings.is_on_one_machine else _number("QALA_WRITERS") or WRITERS
+
+
+def threads() -> int | None:
+    """Threads of DuckDB in each process; None: as many as it finds processors.
+
+    Raises `SettingsError` where QALA_THREADS is no number.
+    """
+    return _number("QALA_THREADS")
+
+
+def _number(name: str) -> int | None:
+    told = os.environ.get(name)
+    if not told:
+        return None
+    if not (told.isdecimal() and int(told) > 0):
+        raise SettingsError(f"{name} is {told!r}.", "Set it to a number from 1, or unset it.")
+    return int(told)
 
 
 def load_secrets(names: Iterable[str], connections: Mapping[str, str]) -> dict[str, str]:
     """Secrets by name: from what connections say, else from the environment. Missing: left out."""
-    found = {name: connections.get(name) or os.environ.get(secret_variable(name)) for name in names}
+    found = {name: connections.get(name) or _told_or_kept(secret_variable(name)) for name in names}
     return {name: value.strip() for name, value in found.items() if value and value.strip()}
 
 
@@ -383,6 +184,11 @@ def airflow_database(home: Path) -> str:
     return f"sqlite:///{home / 'airflow.db'}?timeout=60"
 
 
+def child_environment(told: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that is told something more than this one."""
+    return {**os.environ, **told}
+
+
 def airflow_environment(settings: Settings) -> dict[str, str]:
     """The environment of a process that runs Airflow on this city's DAGs, on embedded SQLite."""
     home = settings.airflow_home
@@ -397,55 +203,28 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def load_city(path: Path) -> City:
-    """Read and check a city file.
-
-    Raises `SettingsError` naming the first wrong or missing key by its path in the file.
-    """
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        near = sorted(p.name for p in path.parent.glob("*.toml")) if path.parent.is_dir() else []
-        hint = f" There are: {', '.join(near)}." if near else ""
-        raise SettingsError(
-            f"City file {path} does not exist.", f"Give an existing one with --city.{hint}"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"City file {path} can't be read: {error}.", "Mend the file.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"City file {path} is not TOML: {error}.", "Mend that line.") from None
-    try:
-        return City.model_validate(tree)
-    except ValidationError as error:
-        raise SettingsError(
-            f"City file {path}: " + "; ".join(_complaint(e) for e in error.errors()[:3]) + ".",
-            "docs/add-a-city.md explains every key.",
-        ) from None
+def scheduler_home(settings: Settings) -> Path:
+    """Airflow's home for the scheduler of `make airflow`."""
+    home = os.environ.get("QALA_AIRFLOW_HOME") or settings.data / "airflow-server"
+    return Path(home).resolve()
 
 
-def _complaint(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"] if part != "[key]")
-    if error["type"] == "missing":
-        return f"`{key}` is missing"
-    if error["type"] == "extra_forbidden":
-        known = _known_keys(error["loc"][:-1])
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        known_text = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
-        return f"`{key}` is an unknown key ({known_text})"
-    message = error["msg"].removeprefix("Value error, ")
-    found = error["input"]
-    # A whole part may hold keys that no log should show.
-    is_part = isinstance(found, (dict, list))
-    return f"`{key}`: {message}" + ("" if is_part else f" (found {found!r:.80})")
+def scheduler_environment(settings: Settings) -> dict[str, str]:
+    """The environment of a process that speaks to the scheduler of `make airflow`."""
+    home = scheduler_home(settings)
+    return {
+        **airflow_environment(settings),
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database(home),
+    }
 
 
-def _known_keys(place: tuple[str | int, ...]) -> list[str]:
-    if not place:
-        return list(City.model_fields)
-    if place[0] == "sources":
-        nested: dict[object, type[BaseModel]] = {"s3": S3Access, "plates": ClearPlates}
-        return list((nested[place[2]] if len(place) > 2 else Source).model_fields)
-    if place[0] == "events":
-        return list(CityEvent.model_fields)
-    part = City.model_fields[str(place[0])].annotation
-    return list(part.model_fields) if isinstance(part, type) and issubclass(part, _Part) else []
+def replay_environment(settings: Settings, place: Path) -> dict[str, str]:
+    """The environment of a process that replays a night of this city, with its data in a place of
+    its own: an embedded lake there, whatever the city's own is."""
+    own = {"QALA_CATALOG", "QALA_OBJECTS", "PYTHONPATH"}
+    return {
+        **{name: value for name, value in os.environ.items() if name not in own},
+        "QALA_CITY": str(settings.city_file),
+        "QALA_DATA": str(place),
+    }

@@ -77,7 +77,7 @@ def stage_version(
         def writer(name: str, contract: type[dy.Schema], table: flow.Table) -> PartWriter:
             # What the catalog itself holds can't be deleted from its file for good.
             most = 0 if table.personal else INSERTED_ROWS
-            return PartWriter(lake.objects, name, key, contract, threads, most)
+            return PartWriter(lake.store, name, key, contract, threads, most)
 
         writers = {
             table.name: TableWriter(

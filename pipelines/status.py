@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from pipelines.city_file import City
 from pipelines.errors import QalaError
 from pipelines.forgetting import forget
 from pipelines.marts.feed_health import FeedHealth
-from pipelines.settings import City, Settings
+from pipelines.settings import Settings
 from pipelines.sources.landing import Landing
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake
@@ -91,6 +92,8 @@ def write_status(settings: Settings, status: Status) -> None:
     """Put a new status in place of the old one in one step."""
     target = settings.publish / "status.json"
     target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(".status.building-*"):  # of a process that was killed
+        left.unlink(missing_ok=True)
     building = target.with_name(f".status.building-{os.getpid()}.json")
     building.write_text(json.dumps(status, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     building.replace(target)

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines import flow
+from pipelines.city_file import City
 from pipelines.policy import load_policy
 from pipelines.release import waiting
-from pipelines.settings import City, Settings
+from pipelines.settings import Settings
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake, open_lake
 from pipelines.warehouse.publish import Connection, open_published

@@ -28,6 +28,10 @@ _OPS = {
     "ops.editions": ops.Editions,
     "ops.withdrawals": ops.Withdrawals,
     "ops.deliveries": ops.Deliveries,
+    "ops.alerts": ops.Alerts,
+    "ops.legal_holds": ops.LegalHolds,
+    "ops.removals": ops.Removals,
+    "ops.upkeeps": ops.Upkeeps,
     "quality.check_results": CheckResults,
 }
 _KEYS = {

@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+from pipelines.city_file import City
 from pipelines.errors import QalaError
 from pipelines.locks import exclusive
-from pipelines.settings import City, Settings
+from pipelines.settings import Settings
 from pipelines.signing import Signer
 from pipelines.trusted_keys import load_signer
 from pipelines.warehouse.editions import (

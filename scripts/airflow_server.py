@@ -27,14 +27,15 @@ import urllib.request
 from pathlib import Path
 from typing import TextIO
 
+from pipelines.city_file import load_city
 from pipelines.errors import QalaError, SettingsError
 from pipelines.locks import exclusive
 from pipelines.settings import (
     ROOT,
     airflow_database,
     airflow_environment,
-    load_city,
     load_settings,
+    scheduler_home,
 )
 
 HOST = "127.0.0.1"
@@ -55,8 +56,7 @@ def main() -> int:
     try:
         settings = load_settings()
         name = load_city(settings.city_file).city.name
-        home = Path(os.environ.get("QALA_AIRFLOW_HOME") or settings.data / "airflow-server")
-        home = home.resolve()
+        home = scheduler_home(settings)
         port = free_port(os.environ.get("QALA_AIRFLOW_PORT") or DEFAULT_PORT)
         environment = {**airflow_environment(settings), **server_environment(home, port)}
         with exclusive(home / "server.lock", f"Airflow of {name}"):

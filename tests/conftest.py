@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 
 from pipelines import flow
 from pipelines.fingerprint import code_hash
+from pipelines.locks import exclusive
+from tests.toy_city import SMALL, run_night, write_toy_city
 
 ROOT = Path(__file__).resolve().parent.parent
 # Compiled once for all tests, whatever their data folders; anew for other code.
@@ -28,6 +31,31 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("real test data (../shared/data) is absent")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def small_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small toy city with its night of 2026-11-18, run once for all workers: work on copies."""
+    shared = tmp_path_factory.getbasetemp()
+    folder = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "small-night"
+    with exclusive(folder.with_suffix(".lock"), "The small night", wait_seconds=600):
+        if not (folder / "data" / "toy" / "publish" / "status.json").is_file():
+            write_toy_city(folder, city=SMALL)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("QALA_CITY", str(folder / "toy.toml"))
+                patch.setenv("QALA_DATA", str(folder / "data"))
+                run_night("2026-11-18")
+    return folder
+
+
+@pytest.fixture
+def small_city(small_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the small city and its night, with the environment pointing at it."""
+    folder = tmp_path / "small"
+    shutil.copytree(small_night, folder)
+    monkeypatch.setenv("QALA_CITY", str(folder / "toy.toml"))
+    monkeypatch.setenv("QALA_DATA", str(folder / "data"))
+    return folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

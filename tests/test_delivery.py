@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from pipelines.city_file import City, Place, load_city
 from pipelines.delivery import deliver_night
 from pipelines.errors import DeliveryError, QalaError
-from pipelines.settings import City, Place, Settings, load_city
+from pipelines.settings import Settings
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake, open_lake
 from tests.toy_city import CITY, write_toy_city

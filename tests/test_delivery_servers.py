@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.city_file import load_city
 from pipelines.delivery import deliver_night
 from pipelines.errors import DeliveryError
-from pipelines.settings import Settings, load_city
+from pipelines.settings import Settings
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake, open_lake
 from tests.s3_server import KEY, SECRET, s3_server

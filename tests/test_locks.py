@@ -5,13 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from pipelines.errors import NightInProgressError
-from pipelines.locks import exclusive
+from pipelines.locks import exclusive, is_held
 
 pytestmark = pytest.mark.slow
 
@@ -52,3 +54,17 @@ def test_waiting_ends_when_the_lock_is_free(tmp_path: Path) -> None:
         pass
     with exclusive(path, "A publication", wait_seconds=0.3):
         pass
+
+
+def test_a_process_that_was_handed_the_lock_goes_on_holding_it(tmp_path: Path) -> None:
+    """The command line may be killed while the night that it began goes on."""
+    path = tmp_path / "night.lock"
+    with exclusive(path, "A night") as lock:
+        command = [sys.executable, "-c", "input()"]
+        night = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[lock])
+    try:
+        assert is_held(path)
+    finally:
+        night.communicate(b"\n")
+    assert not is_held(path)
+    assert not is_held(tmp_path / "never.lock")

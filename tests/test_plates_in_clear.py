@@ -11,9 +11,10 @@ import polars as pl
 import pytest
 
 from pipelines import ingest, run
+from pipelines.city_file import load_city
 from pipelines.doctor import look_at_secrets
 from pipelines.errors import SourceError
-from pipelines.settings import load_city, load_settings
+from pipelines.settings import load_settings
 from pipelines.sources.fetch import Fetched, retries
 from pipelines.sources.landing import Landing
 from pipelines.staging.passages import Passages

@@ -18,8 +18,9 @@ import polars as pl
 import pytest
 
 from pipelines.analysts_file import file_macros, file_tables
+from pipelines.city_file import load_city
 from pipelines.contracts.meta import META
-from pipelines.settings import load_city, load_settings
+from pipelines.settings import load_settings
 from pipelines.warehouse.lake import open_lake
 from pipelines.warehouse.publish import build_file, open_published, swap_file
 from tests.toy_city import SMALL, write_toy_city

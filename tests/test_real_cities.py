@@ -12,8 +12,8 @@ import duckdb
 import gtfs_kit
 import pytest
 
+from pipelines.city_file import load_city
 from pipelines.errors import QalaError
-from pipelines.settings import load_city
 from tests.toy_city import run_night
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]

@@ -12,13 +12,14 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from pipelines import release, run
+from pipelines.city_file import load_city
 from pipelines.cli import app
 from pipelines.doctor import look_at_policy, look_at_quarantine
 from pipelines.errors import QalaError, QuarantinedFeedError, SourceError
 from pipelines.marts.feed_quality import FeedQuality
 from pipelines.policy import Policy
 from pipelines.question import MOST_NOTICES, question
-from pipelines.settings import Settings, load_city, load_settings
+from pipelines.settings import Settings, load_settings
 from pipelines.staging.gtfs import FeedNotices
 from pipelines.summary import print_summary
 from pipelines.warehouse import ops

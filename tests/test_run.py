@@ -7,19 +7,22 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from polars.testing import assert_frame_equal
 
 from pipelines import run
-from pipelines.contracts.meta import META
+from pipelines.audit import read_results
+from pipelines.city_file import load_city
+from pipelines.contracts.meta import CHECKS, META
 from pipelines.errors import AuditError, CriticalSourceError, QalaError
 from pipelines.fingerprint import ROOT
 from pipelines.known_at import open_known
-from pipelines.settings import load_city, load_settings
+from pipelines.settings import load_settings
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import open_lake
 from pipelines.warehouse.publish import Connection, open_published
@@ -406,6 +409,24 @@ def test_a_failed_audit_keeps_the_night_before_and_a_later_night_leaves_it_out(
     run_night("2026-11-20", "good again")
     dates = "SELECT DISTINCT service_date::VARCHAR FROM marts.metro_reach ORDER BY 1"
     assert after_first.ask(dates) == [(DAY,), ("2026-11-20",)]
+
+
+def test_an_audit_that_leaves_out_clean_partitions_finds_what_a_whole_one_finds(
+    after_first: Toytown,
+) -> None:
+    run_night(NEXT_DAY, "narrow")
+    day = date.fromisoformat(NEXT_DAY)
+    with open_lake(load_settings()) as lake:
+        narrow = read_results(lake, day)
+        known = lake.read("ops.table_audits", ops.TableAudits)
+        lake.call(f"DELETE FROM {lake.address('ops.table_audits')}")
+        lake.call(f"DELETE FROM {lake.address('ops.partitions')} WHERE table_name = '{CHECKS}'")
+    assert max(len(parts.split()) for parts in known.get_column("clean_parts")) > 1
+    assert run.audit(NEXT_DAY, "whole")["outcome"] == "done"
+    with open_lake(load_settings()) as lake:
+        assert_frame_equal(read_results(lake, day), narrow)
+        again = lake.read("ops.table_audits", ops.TableAudits)
+    assert set(again.get_column("table_name")) >= set(known.get_column("table_name"))
 
 
 def test_passages_with_plates_in_clear_leave_no_trace(toytown: Toytown) -> None:

@@ -8,16 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.city_file import City, load_city
 from pipelines.errors import SettingsError
 from pipelines.night import Event
-from pipelines.settings import (
-    ROOT,
-    City,
-    keep_compiled_code,
-    load_city,
-    load_secrets,
-    load_settings,
-)
+from pipelines.settings import ROOT, keep_compiled_code, load_secrets, load_settings
 
 LEAST = """
 [city]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -86,11 +86,18 @@ FEW_FIGURES = """figures = [
 """
 FEW = CITY.replace("[city]\n", f"[city]\n{FEW_FIGURES}", 1)
 
-# A night of few tasks, for what starts a process for each of them.
 _HEAD, *_SOURCES = re.split(r"(?m)^(?=\[sources\.)", CITY)
-SMALL = _HEAD.replace(
-    "[city]\n", '[city]\nfigures = ["stop_departures", "diesel_phase_out"]\n'
-) + "".join(text for text in _SOURCES if re.match(r"\[sources\.(transit|fleet)\]", text))
+
+
+def city_of(figures: Sequence[str], sources: Sequence[str]) -> str:
+    """The toy city with some of its figures and sources."""
+    head = _HEAD.replace("[city]\n", f"[city]\nfigures = {json.dumps(list(figures))}\n", 1)
+    names = "|".join(sources)
+    return head + "".join(s for s in _SOURCES if re.match(rf"\[sources\.({names})\]", s))
+
+
+# A night of few tasks, for what starts a process for each of them.
+SMALL = city_of(["stop_departures", "diesel_phase_out"], ["transit", "fleet"])
 
 FLEET = """\
 vehicle_id,operator_name,fuel_type,in_service_date,retirement_date,status,service_scope

@@ -21,9 +21,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.city_file import Source
 from pipelines.errors import SourceError
 from pipelines.night import SourceVersion
-from pipelines.settings import Source
 from pipelines.sources.fetch import fetch_source
 from pipelines.sources.gtfs.parse import validate_feed
 from pipelines.sources.landing import Landing

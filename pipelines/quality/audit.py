@@ -67,7 +67,7 @@ def _ask(auditor: Auditor, table: AuditTable, items: Sequence[SuiteItem]) -> dic
     counted = [item for item in items if item.asked is None]
     asked = [item.asked for item in items if item.asked is not None]
     if counted:
-        asked.append(counting(counted))
+        asked.append(counting(table, counted))
     try:
         found = auditor.validate(table.name, table.relation, asked)
     except Exception as error:  # noqa: BLE001  # whatever stops a check, the check is not run

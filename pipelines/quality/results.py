@@ -17,6 +17,8 @@ from pipelines.contracts.check_results import CheckResults
 from pipelines.contracts.checks import Severity
 from pipelines.errors import AuditError, sample_text
 
+OF_CONTRACT = "contract: "  # how the names of a contract's checks begin
+
 
 @dataclass(frozen=True)
 class CheckResult:

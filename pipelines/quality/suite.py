@@ -4,6 +4,9 @@ Columns' names and whole-table figures are asked in GX's own words. All other ch
 that should not be there: one query a table counts them for every check, those on single rows in
 one pass. A query or an expectation a check would take many times as long, and types, patterns,
 lengths and NaN GX can't ask of DuckDB at all.
+
+What a contract says of rows holds of a table where it holds of each of its partitions. Those that
+were found clean before, and are the same now, are not looked at again.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from pipelines.flow import Table
 from pipelines.quality.adapter import NothingFails, gxe
 from pipelines.quality.expectations import Expectation, load_expectations
 from pipelines.quality.failing import broken_sql, failing_rows_sql, with_checked
+from pipelines.quality.results import OF_CONTRACT
 
 COUNTING = "counting"  # the name of the one expectation that counts for many checks
 _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")  # what SQLAlchemy takes for a named parameter
@@ -32,16 +36,29 @@ _PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")  # what SQLAlchemy takes for a n
 
 @dataclass(frozen=True)
 class AuditTable:
-    """A table to be checked: its name (``marts.metro_reach``), contract and expectations."""
+    """A table to be checked: its name (``marts.metro_reach``), contract and expectations.
+
+    `part_columns` select its partitions. `unclean` is the condition on the rows of those that were
+    not found clean before by the checks of the contract; the others have `clean_count` rows.
+    """
 
     name: str
     contract: type[dy.Schema]
     expectations: tuple[Expectation, ...] = ()
+    part_columns: tuple[str, ...] = ()
+    unclean: str = "true"
+    clean_count: int = 0
 
     @property
     def relation(self) -> str:
         """The table's quoted address."""
         return ".".join(quoted(part) for part in self.name.split(".", maxsplit=1))
+
+    def holds_by_parts(self, check: Check | None) -> bool:
+        """Whether a check holds of the table where it holds of each of its partitions."""
+        if check is None or check.kind in ("columns", "types"):
+            return False
+        return check.kind != "unique" or set(self.part_columns).issubset(check.columns)
 
 
 @dataclass(frozen=True)
@@ -87,7 +104,7 @@ def build_suite(table: AuditTable, service_date: date) -> list[SuiteItem]:
 def _of_contract(table: AuditTable) -> Iterator[SuiteItem]:
     key = table.contract.primary_key()
     for check in contract_checks(table.contract):
-        name = f"contract: {check.name}"
+        name = f"{OF_CONTRACT}{check.name}"
         asked = None
         if check.kind == "columns":
             asked = gxe.ExpectTableColumnsToMatchSet(
@@ -124,13 +141,13 @@ def _whole_table(table: AuditTable, expectation: Expectation) -> Any:
         ) from None
 
 
-def counting(items: Sequence[SuiteItem]) -> Any:
-    """What GX is asked for the checks that count failing rows: that there are none.
+def counting(table: AuditTable, items: Sequence[SuiteItem]) -> Any:
+    """What GX is asked for the checks of a table that count failing rows: that there are none.
 
     GX formats the text and SQLAlchemy looks for parameters in it, so braces are doubled and colons
     before a word escaped.
     """
-    query = " UNION ALL\n".join(_counts(items))
+    query = " UNION ALL\n".join(_counts(table, items))
     escaped = _PARAMETER.sub(r"\\:", query).replace("{", "{{").replace("}", "}}")
     return NothingFails(
         unexpected_rows_query=with_checked("{batch}", escaped),
@@ -139,8 +156,9 @@ def counting(items: Sequence[SuiteItem]) -> Any:
     )
 
 
-def _counts(items: Sequence[SuiteItem]) -> Iterator[str]:
+def _counts(table: AuditTable, items: Sequence[SuiteItem]) -> Iterator[str]:
     """SELECTs of check_name, failing_count and element_count (null where rows aren't singled)."""
+    unclean = f"(SELECT * FROM checked WHERE {table.unclean})"  # noqa: S608  # quoted names and texts
     single = []
     for item in items:
         name = quoted_text(item.name)
@@ -149,13 +167,16 @@ def _counts(items: Sequence[SuiteItem]) -> Iterator[str]:
             failing = f"count(*) FILTER (WHERE {broken})"
             single.append(
                 f"struct_pack(check_name := {name}, failing_count := {failing},"
-                " element_count := count(*))"
+                f" element_count := count(*) + {table.clean_count})"
             )
         else:
+            rows = item.rows_sql
+            if table.holds_by_parts(item.check):
+                rows = f"WITH checked AS NOT MATERIALIZED {unclean} {rows}"
             yield (
                 f"SELECT {name} AS check_name, count(*) AS failing_count,"  # noqa: S608  # the project's own queries
-                f" NULL::BIGINT AS element_count FROM (\n{item.rows_sql}\n)"
+                f" NULL::BIGINT AS element_count FROM (\n{rows}\n)"
             )
     if single:
         packed = ",\n".join(single)
-        yield f"SELECT unnest([{packed}], recursive := true) FROM checked"  # noqa: S608  # quoted names and texts
+        yield f"SELECT unnest([{packed}], recursive := true) FROM {unclean}"  # noqa: S608  # quoted names and texts

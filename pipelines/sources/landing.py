@@ -35,12 +35,13 @@ class Landing:
         return sha256 in self.forgotten or self.path(sha256).is_file()
 
     def write(self, payload: bytes) -> str:
-        """Land bytes; returns their SHA-256. Landing the same bytes again changes nothing."""
+        """Land bytes; returns their SHA-256. Landing the same bytes again changes nothing, unless
+        what lies there was changed: it is replaced."""
         sha256 = hashlib.sha256(payload).hexdigest()
         target = self.path(sha256)
         if sha256 in self.forgotten:
             return sha256
-        if target.is_file() and target.stat().st_size == len(payload):
+        if target.is_file() and target.read_bytes() == payload:
             return sha256
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".landing-")
@@ -71,7 +72,8 @@ class Landing:
         if hashlib.sha256(payload).hexdigest() != sha256:
             raise SourceError(
                 f"Landed object {sha256} in {self.folder} is not what was landed.",
-                "The disk or somebody changed it: restore it from a backup.",
+                "The disk or somebody changed it: restore it from a backup, or delete it and run"
+                " the night again, which fetches it.",
             )
         return payload
 

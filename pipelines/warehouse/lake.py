@@ -8,14 +8,10 @@ message names the run and the code. A commit that meets a locked catalog is trie
 from __future__ import annotations
 
 import json
-import os
-import random
-import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -27,15 +23,20 @@ import polars as pl
 from pipelines.contracts.ddl import comment_sql, create_table_sql, quoted, quoted_text, sql_type
 from pipelines.errors import LakeError
 from pipelines.settings import Settings
-from pipelines.warehouse.extensions import CONFIG, load_extensions
+from pipelines.warehouse.attach import (
+    COMMIT_TRIES,
+    FIRST_PAUSE_SECONDS,
+    attached,
+    detach,
+    instance,
+    is_locked,
+    wait,
+)
+from pipelines.warehouse.store import Store
 
-INLINED_ROWS = 1_000  # smaller inserts are kept in the catalog: no file for a handful of rows
 COPIED_ROWS = 2_000_000  # tables up to this size are copied into memory for the audit
 PARTITIONED = ("staging", "marts")  # one file or more for each partition; the rest is small
-COMMIT_TRIES = 60
-FIRST_PAUSE_SECONDS = 0.05
-LONGEST_PAUSE_SECONDS = 0.5
-_LOCKED = ("database is locked", "conflict", "failed to commit", "could not set lock")
+_FULL = ("no space left", "disk is full")
 
 Result = TypeVar("Result")
 
@@ -75,7 +76,10 @@ class NewTable:
 
 @dataclass(frozen=True)
 class Selection:
-    """Some partitions of a table; without keys, or before it was ever written, it is empty."""
+    """Some partitions of a table; without keys, or before it was ever written, it is empty.
+
+    So it is without rows: of a table that never had any DuckLake asks its catalog for each column.
+    """
 
     table: str
     contract: type[dy.Schema]
@@ -94,10 +98,15 @@ class Lake:
     catalog: str  # the name under which the catalog is attached
     run_id: str
     code_version: str
-    objects: str  # where its files lie
+    store: Store  # where its files lie
     _made: dict[str, frozenset[str]] = field(default_factory=dict)  # made or changed, uncommitted
     _has_looked: bool = False
     _is_reading: bool = False  # within a transaction, for which DuckLake reads its catalog once
+
+    @property
+    def objects(self) -> str:
+        """Where its files lie: a folder, or an address of a bucket."""
+        return self.store.objects
 
     def write(self, partitions: Sequence[Partition] = (), added: Sequence[Added] = ()) -> None:
         """Replace whole partitions and add rows in one transaction: all of it, or nothing."""
@@ -181,23 +190,20 @@ class Lake:
                 kind = "TABLE" if item.row_count <= COPIED_ROWS else "VIEW"
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
                 connection.execute(
-                    f"CREATE {kind} {quoted(schema)}.{quoted(short)} AS "
-                    + self._select(item.table, item.contract, item.keys)
+                    f"CREATE {kind} {quoted(schema)}.{quoted(short)} AS " + self._select(item)
                 )
         except duckdb.Error:
             connection.rollback()  # else nothing more could be asked of the connection
             raise
         connection.commit()
 
-    def _select(
-        self, table: str, contract: type[dy.Schema], keys: Sequence[Mapping[str, object]]
-    ) -> str:
-        columns = contract.columns().items()
-        if not keys or not self.exists(table):
+    def _select(self, item: Selection) -> str:
+        columns = item.contract.columns().items()
+        if not item.keys or not item.row_count or not self.exists(item.table):
             empty = (f"NULL::{sql_type(column)} AS {quoted(name)}" for name, column in columns)
             return f"SELECT {', '.join(empty)} WHERE false"
-        names = ", ".join(self._columns(table, contract))
-        return f"SELECT {names} FROM {self.address(table)} WHERE {selection(keys)}"  # noqa: S608  # quoted names
+        names = ", ".join(self._columns(item.table, item.contract))
+        return f"SELECT {names} FROM {self.address(item.table)} WHERE {selection(item.keys)}"  # noqa: S608  # quoted names
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
         """The answer to a query on the lake's connection."""
@@ -205,20 +211,24 @@ class Lake:
             self.connection.execute("BEGIN")
             self._is_reading = True
         try:
-            return self.connection.execute(sql, list(parameters)).pl()
+            return self.connection.execute(bound(sql, parameters)).pl()
         except duckdb.Error:
             self._roll_back()
             raise
+
+    def call(self, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
+        """What one of DuckLake's own procedures answers; a locked catalog is waited for."""
+        return self._commit(lambda: self.connection.execute(bound(sql, parameters)).pl())
 
     def exists(self, table: str) -> bool:
         """Whether the lake had the table at this connection's first look, or has made it since."""
         known = _tables.setdefault(self.catalog, {})
         if table not in known and not self._has_looked:
-            found = self.connection.execute(
+            sql = (
                 "SELECT schema_name || '.' || table_name, list(column_name) FROM duckdb_columns()"
-                " WHERE database_name = ? GROUP BY ALL",
-                [self.catalog],
-            ).fetchall()
+                " WHERE database_name = ? GROUP BY ALL"
+            )
+            found = self.connection.execute(bound(sql, [self.catalog])).fetchall()
             known.update((name, frozenset(columns)) for name, columns in found)
             self._has_looked = True
         return table in known or table in self._made
@@ -240,10 +250,8 @@ class Lake:
         self._ensure(NewTable(partition.table, partition.contract, list(partition.key)))
         schema, _, name = partition.table.partition(".")
         for file in partition.files:
-            self.connection.execute(
-                "CALL ducklake_add_data_files(?, ?, ?, schema => ?, hive_partitioning => true)",
-                [self.catalog, name, file, schema],
-            )
+            sql = "CALL ducklake_add_data_files(?, ?, ?, schema => ?, hive_partitioning => true)"
+            self.connection.execute(bound(sql, [self.catalog, name, file, schema]))
 
     def _delete(self, partitions: Sequence[Partition]) -> None:
         """Delete partitions, a table's together: each deletion costs a look at its files."""
@@ -299,23 +307,27 @@ class Lake:
             try:
                 self.connection.execute("BEGIN")
                 result = write()
-                self.connection.execute(
-                    f"CALL {self.catalog}.set_commit_message(?, ?, extra_info => ?)",
-                    ["qala", self.run_id, json.dumps({"code_version": self.code_version})],
-                )
+                told = ["qala", self.run_id, json.dumps({"code_version": self.code_version})]
+                message = f"CALL {self.catalog}.set_commit_message(?, ?, extra_info => ?)"
+                self.connection.execute(bound(message, told))
                 self.connection.execute("COMMIT")
             except duckdb.Error as error:
                 self._roll_back()
                 self._made.clear()
-                if not any(word in str(error).lower() for word in _LOCKED):
+                if any(word in str(error).lower() for word in _FULL):
+                    raise LakeError(
+                        f"The disk of the lake is full: {self.objects}",
+                        "Free space, then run the night again: what was published stays.",
+                    ) from error
+                self._has_looked = False  # another process may have made the same table
+                if not is_locked(error):
                     raise
                 if attempt == COMMIT_TRIES:
                     raise LakeError(
                         f"The lake stayed locked through {attempt} tries to commit.",
                         "Another process is writing: wait for it, or run one night at a time.",
                     ) from error
-                time.sleep(pause * (0.5 + random.random()))  # noqa: S311  # jitter, not a secret
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                pause = wait(pause)
             except BaseException:
                 self._roll_back()
                 raise
@@ -360,8 +372,32 @@ def selection(keys: Sequence[Mapping[str, object]]) -> str:
     return " AND ".join(lists)
 
 
+def bound(sql: str, parameters: Sequence[object]) -> str:
+    """A statement with its parameters in place of its question marks.
+
+    DuckDB's own way of binding them imports pandas: 0.7 s of each process of a night.
+    """
+    if not parameters:
+        return sql
+    first, *rest = sql.split("?")
+    told = zip(map(_literal, parameters), rest, strict=True)
+    return first + "".join(f"{value}{text}" for value, text in told)
+
+
 def _literal(value: object) -> str:
-    return f"DATE '{value}'" if isinstance(value, date) else quoted_text(str(value))
+    match value:
+        case None | bool() | int():
+            return "NULL" if value is None else str(value)
+        case float():
+            return f"{value}::DOUBLE"
+        case datetime():
+            return f"{'TIMESTAMPTZ' if value.tzinfo else 'TIMESTAMP'} '{value.isoformat()}'"
+        case date():
+            return f"DATE '{value.isoformat()}'"
+        case list() | tuple():
+            return f"[{', '.join(map(_literal, value))}]"
+        case _:
+            return quoted_text(str(value))
 
 
 @contextmanager
@@ -372,89 +408,25 @@ def open_lake(
 
     Raises `LakeError` where the catalog can't be reached or does not exist.
     """
-    if read_only and _is_file(settings.catalog) and not Path(settings.catalog).exists():
+    if read_only and settings.is_on_one_machine and not Path(settings.catalog).exists():
         raise LakeError(
             f"There is no lake at {settings.catalog} yet.", "Run a night first: qala nightly."
         )
-    base = _instance()
-    name = _attached(base, settings, read_only=read_only)
-    connection = base.cursor()
+    name = attached(settings, read_only=read_only)
+    connection = instance().cursor()
     try:
-        yield Lake(connection, name, run_id, code_version, settings.objects)
+        store = Store(settings.objects, settings.access)
+        yield Lake(connection, name, run_id, code_version, store)
     finally:
         connection.close()
 
 
-# One DuckDB instance a process, keyed by process, since a forked child must not use its parent's.
-_instances: dict[int, duckdb.DuckDBPyConnection] = {}
-_catalogs: dict[tuple[int, str, str, bool], str] = {}
+def forget_lake(settings: Settings) -> None:
+    """Let go of a lake that this process has opened, before its files are removed."""
+    for name in detach(settings):
+        _tables.pop(name, None)
+
+
 # Columns of tables by catalog; tables are never dropped, and listing them costs 0.1 s.
 _tables: dict[str, dict[str, frozenset[str]]] = {}
 _names = count(1)
-
-
-def _instance() -> duckdb.DuckDBPyConnection:
-    pid = os.getpid()
-    if pid not in _instances:
-        connection = duckdb.connect(config=CONFIG)
-        load_extensions(connection, ("ducklake", "sqlite_scanner"))
-        connection.execute("SET enable_progress_bar = false")
-        # Else each look at a SQLite catalog opens it anew and parses its schema: twice the time.
-        connection.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
-        _instances[pid] = connection
-    return _instances[pid]
-
-
-def _attached(base: duckdb.DuckDBPyConnection, settings: Settings, *, read_only: bool) -> str:
-    key = (os.getpid(), settings.catalog, settings.objects, read_only)
-    if key not in _catalogs:
-        if not _is_file(settings.catalog):
-            load_extensions(base, ("postgres_scanner",))
-        name = f"lake_{next(_names)}"
-        _attach(base, name, settings, read_only=read_only)
-        _catalogs[key] = name
-    return _catalogs[key]
-
-
-def _attach(
-    connection: duckdb.DuckDBPyConnection, name: str, settings: Settings, *, read_only: bool
-) -> None:
-    if _is_file(settings.catalog):
-        _prepare_file(Path(settings.catalog))
-    if "://" not in settings.objects:
-        Path(settings.objects).mkdir(parents=True, exist_ok=True)
-    catalog = f"sqlite:{settings.catalog}" if _is_file(settings.catalog) else settings.catalog
-    # The settings say where objects lie, not the catalog: a lake may be moved or restored.
-    options = (
-        f"DATA_PATH {quoted_text(settings.objects)}, OVERRIDE_DATA_PATH true,"
-        f" DATA_INLINING_ROW_LIMIT {INLINED_ROWS}"
-    )
-    if read_only:
-        options += ", READ_ONLY"
-    pause = FIRST_PAUSE_SECONDS
-    for attempt in range(1, COMMIT_TRIES + 1):
-        try:
-            connection.execute(f"ATTACH {quoted_text('ducklake:' + catalog)} AS {name} ({options})")
-        except duckdb.Error as error:
-            locked = any(word in str(error).lower() for word in (*_LOCKED, "already exists"))
-            if not locked or attempt == COMMIT_TRIES:
-                raise LakeError(
-                    f"The lake's catalog {settings.catalog} can't be opened: {error}",
-                    "Check QALA_CATALOG, the disk, and that no other program holds the file.",
-                ) from error
-            time.sleep(pause * (0.5 + random.random()))  # noqa: S311  # jitter, not a secret
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-        else:
-            return
-
-
-def _prepare_file(catalog: Path) -> None:
-    """Make a new catalog's file, with a write-ahead log: who reads holds up no one who writes."""
-    catalog.parent.mkdir(parents=True, exist_ok=True)
-    if not catalog.exists():
-        with closing(sqlite3.connect(catalog, timeout=60)) as connection:
-            connection.execute("PRAGMA journal_mode = wal")
-
-
-def _is_file(catalog: str) -> bool:
-    return not catalog.startswith(("postgres:", "mysql:"))

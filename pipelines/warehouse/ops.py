@@ -72,6 +72,10 @@ class TableAudits(dy.Schema):
     table_name = dy.String(primary_key=True, description="Table that was checked.")
     audit_hash = dy.String(description="Hash of its contents, its checks and all they look at.")
     service_date = dy.Date(description="Night whose check results hold what was found.")
+    clean_parts = dy.String(
+        nullable=True,
+        description="Marks of its partitions of which all checks of the contract held.",
+    )
 
 
 class QuarantinedFeeds(dy.Schema):
@@ -190,6 +194,59 @@ class Deliveries(dy.Schema):
     reason = dy.String(description="Why it failed; empty where it did not.")
     run_id = dy.String(description="Run of the DAG.")
     delivered_at = _instant("When it was handed over.")
+
+
+class Upkeeps(dy.Schema):
+    """One row per act of upkeep: what was done to lake and landing, and when."""
+
+    act = one_of("upkeep", "backup", "restore", description="What was done.")
+    text = dy.String(description="What came of it, in words.")
+    run_id = dy.String(description="Run of the DAG, or 'command line'.")
+    code_version = dy.String(description="Version of the code that did it.")
+    done_at = _instant("When it ended.")
+
+
+class LegalHolds(dy.Schema):
+    """One row per decision to hold objects, or to hold them no more; the latest of an id counts.
+
+    A hold is on a source, on single bytes, on nights, or on what is all of these.
+    """
+
+    hold_id = dy.String(description="Name of the hold, e.g. the number of the case.")
+    decision = one_of("held", "lifted", description="What was decided.")
+    source_id = dy.String(description="Source that is held; empty: every source.")
+    sha256 = dy.String(
+        description="Bytes that are held, by the beginning of their hash; empty: all."
+    )
+    first_date = dy.Date(
+        nullable=True, description="First night that is held; null: the first one."
+    )
+    last_date = dy.Date(nullable=True, description="Last night that is held; null: no end.")
+    decided_by = dy.String(description="Who decided.")
+    reason = dy.String(description="Why, in that person's words.")
+    decided_at = _instant("When it was decided.")
+
+
+class Removals(dy.Schema):
+    """One row per landed object that the city's retention removed."""
+
+    sha256 = dy.String(primary_key=True, description="Hash of the bytes that were removed.")
+    source_id = dy.String(primary_key=True, description="Source that had brought them.")
+    last_date = dy.Date(description="Last night that they governed or were fetched for.")
+    run_id = dy.String(description="Run of the DAG, or 'command line'.")
+    removed_at = _instant("When they were removed.")
+
+
+class Alerts(dy.Schema):
+    """One row per alert that a channel has taken: nobody is told the same twice."""
+
+    kind = dy.String(primary_key=True, description="Kind of alert.")
+    subject = dy.String(primary_key=True, description="What it is about, e.g. a night or a source.")
+    channel = dy.String(primary_key=True, description="Channel as the city file names it.")
+    what = dy.String(description="What was told.")
+    since = dy.String(description="Since when it was so.")
+    run_id = dy.String(description="Run of the DAG, or 'command line'.")
+    told_at = _instant("When the channel took it.")
 
 
 def now() -> datetime:

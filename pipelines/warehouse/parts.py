@@ -14,7 +14,6 @@ from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -24,6 +23,7 @@ from pyarrow import parquet
 
 from pipelines.contracts import personal_columns
 from pipelines.contracts.canonical import canonical_csv
+from pipelines.warehouse.store import Store
 
 # Up to this many rows are inserted, and the catalog keeps them: each is a bit of SQL, written and
 # with every look at its table read again, so that a few hundred cost more than a file.
@@ -47,12 +47,10 @@ def two_threads() -> Iterator[Threads]:
         yield Threads(*(stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2)))
 
 
-def partition_folder(objects: str, table: str, key: Mapping[str, object]) -> Path:
+def partition_folder(store: Store, table: str, key: Mapping[str, object]) -> str:
     """Where the files of a partition lie."""
-    folder = Path(objects, *table.split("."))
-    for column, value in key.items():
-        folder /= f"{column}={quote(str(value), safe='')}"
-    return folder
+    parts = (f"{column}={quote(str(value), safe='')}" for column, value in key.items())
+    return store.address(*table.split("."), *parts)
 
 
 @dataclass
@@ -63,7 +61,7 @@ class PartWriter:
     written while the caller goes on, one part at a time: `wait` for the last.
     """
 
-    objects: str
+    store: Store
     table: str
     key: Mapping[str, object]
     contract: type[dy.Schema]
@@ -92,7 +90,7 @@ class PartWriter:
             self.rest = pl.concat([self.rest, rows])
             return
         file = self._new_file()
-        self.files.append(str(file))
+        self.files.append(file)
         self._do("writing", lambda: self._write(rows, file))
 
     def wait(self) -> None:
@@ -106,7 +104,7 @@ class PartWriter:
         """Remove the files that were written: they will not be committed."""
         futures.wait(self._going)
         for file in self.files:
-            Path(file).unlink(missing_ok=True)
+            self.store.remove(file)
 
     def _do(self, thread: str, work: Callable[[], None]) -> None:
         if self.threads is None:
@@ -119,25 +117,26 @@ class PartWriter:
             has_header = is_first and number == 0
             self._digest.update(canonical_csv(piece, self.contract, header=has_header))
 
-    def _new_file(self) -> Path:
-        folder = partition_folder(self.objects, self.table, self.key)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"qala-{uuid4()}.parquet"
+    def _new_file(self) -> str:
+        folder = partition_folder(self.store, self.table, self.key)
+        return f"{folder}/qala-{uuid4()}.parquet"
 
-    def _write(self, rows: pl.DataFrame, file: Path) -> None:
+    def _write(self, rows: pl.DataFrame, file: str) -> None:
         written = rows.drop(list(self.key))
         if not (hidden := personal_columns(self.contract)):
-            written.write_parquet(file, row_group_size=ROWS_A_GROUP)
+            with self.store.new_file(file) as stream:
+                written.write_parquet(stream, row_group_size=ROWS_A_GROUP)
             return
         # The catalog copies a column's least and greatest value from a file's statistics, and
         # keeps them when the file is deleted. Polars writes statistics of all columns or of none.
-        parquet.write_table(
-            written.to_arrow(),
-            file,
-            row_group_size=ROWS_A_GROUP,
-            compression="zstd",
-            write_statistics=[name for name in written.columns if name not in hidden],
-        )
+        with self.store.new_file(file) as stream:
+            parquet.write_table(
+                written.to_arrow(),
+                stream,
+                row_group_size=ROWS_A_GROUP,
+                compression="zstd",
+                write_statistics=[name for name in written.columns if name not in hidden],
+            )
 
     @property
     def content_hash(self) -> str:

@@ -152,7 +152,7 @@ def _write_table(connection: Connection, lake: Lake, database: str, table: Publi
             f"INSERT INTO {address} SELECT {columns} FROM rows_to_publish ORDER BY {order}"  # noqa: S608  # quoted names
         )
         connection.unregister("rows_to_publish")
-    elif table.portions:
+    elif table.portions and table.row_count:
         # A table may be older than a column of its contract, all the more as it stood once.
         names = ", ".join(quoted_text(column) for column in table.contract.column_names())
         parts = " UNION ALL BY NAME ".join(

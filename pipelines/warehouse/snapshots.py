@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import dataframely as dy
+import duckdb
 import polars as pl
 
 from pipelines.contracts.ddl import quoted_text
@@ -33,3 +34,15 @@ def read_at(
     types = {name: column.dtype for name, column in contract.columns().items()}
     known = rows.cast({name: types[name] for name in rows.columns})
     return pl.concat([pl.DataFrame(schema=types), known], how="diagonal")
+
+
+def read_kept(
+    lake: Lake, table: str, contract: type[dy.Schema], snapshot_id: int, where: str = "true"
+) -> pl.DataFrame:
+    """As `read_at`; no rows of a table that was not there yet."""
+    if not lake.exists(table):
+        return contract.create_empty()
+    try:
+        return read_at(lake, table, contract, snapshot_id, where)
+    except duckdb.CatalogException:
+        return contract.create_empty()

@@ -67,6 +67,14 @@ def key_text(key: Mapping[str, object]) -> str:
     return "/".join(str(value) for value in key.values())
 
 
+def filled(
+    stands: Mapping[str, Stand], keys: Iterable[Mapping[str, object]]
+) -> list[Mapping[str, object]]:
+    """Those of some partitions that have rows: to ask a table that never had any takes long, since
+    DuckLake asks its catalog for each column."""
+    return [key for key in keys if (stand := stands.get(key_text(key))) and stand.row_count]
+
+
 def stands(lake: Lake, tables: Iterable[str]) -> dict[str, dict[str, Stand]]:
     """How every partition of some tables stands: by table, then by its key as text."""
     found: dict[str, dict[str, Stand]] = {name: {} for name in tables}
@@ -95,7 +103,7 @@ def written(
     `is_new` says that the lake has never held the partition.
     """
     name = table if isinstance(table, str) else table.name
-    writer = PartWriter(lake.objects, name, key, contract)
+    writer = PartWriter(lake.store, name, key, contract)
     ordered = in_key_order(rows, contract, same=key)
     for at in range(0, max(1, ordered.height), ROWS_AT_ONCE):
         writer.add(ordered.slice(at, ROWS_AT_ONCE))

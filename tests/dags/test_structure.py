@@ -30,7 +30,7 @@ def upstream(dag: Any, task_id: str) -> set[str]:
 
 
 def test_only_these_files_hold_dags(dags: dict[str, Any]) -> None:
-    assert set(dags) == {"nightly", "deliver", "release_quarantine"}
+    assert set(dags) == {"nightly", "deliver", "release_quarantine", "upkeep", "watch"}
 
 
 def test_every_step_of_the_flow_is_a_task(nightly: Any) -> None:
@@ -62,9 +62,9 @@ def test_a_mart_waits_for_what_it_reads_and_for_nothing_else(nightly: Any, mart:
     assert upstream(nightly, f"build_marts.{mart.short_name}") == waits
 
 
-def test_the_days_of_passages_are_shared_by_tasks(nightly: Any) -> None:
-    shared = [mart.short_name for mart in flow.marts() if mart.of_passages]
-    assert shared
+def test_days_of_passages_and_travel_times_are_shared_by_tasks(nightly: Any) -> None:
+    shared = [mart.short_name for mart in flow.marts() if mart.is_shared]
+    assert {"matched_trips", "travel_times"} <= set(shared)
     for mart in shared:
         task = nightly.get_task(f"build_marts.{mart}")
         assert task.op_kwargs_expand_input.value == {"place": [0, 1]}

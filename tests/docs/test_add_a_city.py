@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pipelines import flow
-from pipelines.settings import ROOT, City, CityFacts, Source, load_city
+from pipelines.city_file import City, CityFacts, Source, load_city
+from pipelines.settings import ROOT
 from tests.toy_feeds import WEDNESDAY, toy_feed
 
 PAGE = (ROOT / "docs" / "add-a-city.md").read_text(encoding="utf-8")
@@ -76,7 +77,8 @@ def test_every_kind_and_key_is_on_the_page() -> None:
     in_blocks = {
         key
         for block in BLOCKS
-        for part in tomllib.loads(block).values()
+        for found in tomllib.loads(block).values()
+        for part in (found if isinstance(found, list) else [found])
         for value in part.values()
         for key in ([*part] if not isinstance(value, dict) else [*value])
     }

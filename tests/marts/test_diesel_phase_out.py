@@ -11,12 +11,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipelines.city_file import load_city
 from pipelines.landable import describe_version
 from pipelines.marts.diesel_phase_out import SERVICE_LIFE_YEARS, DieselPhaseOut
 from pipelines.marts.vehicle_history import compute_vehicle_history
 from pipelines.night import Night, SourceVersion, Window
 from pipelines.sample import make_object
-from pipelines.settings import load_city
 from pipelines.sources.fleet.parse import parse_fleet
 from pipelines.staging.fleet import (
     FUEL_TYPES,

@@ -9,12 +9,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pipelines.city_file import load_city
 from pipelines.landable import describe_version
 from pipelines.marts.fleet_reconciliation import compute_fleet_reconciliation
 from pipelines.marts.vehicle_history import compute_vehicle_history
 from pipelines.night import SourceVersion
 from pipelines.sample import make_object
-from pipelines.settings import ROOT, load_city
+from pipelines.settings import ROOT
 from pipelines.sources.fleet.parse import parse_fleet
 from pipelines.sources.fleet.published import parse_fleet_snapshots
 from pipelines.staging.fleet import (

@@ -150,6 +150,33 @@ def test_one_wrong_value_fails_one_check(
             require_passed(results)
 
 
+CLEAN_G = AuditTable("staging.stops", Stops, EXPECTATIONS, ("feed",), "feed = 'f'", 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "check_name", "is_seen"),
+    [
+        ("UPDATE t SET mode = 'tram' WHERE mode = 'bus'", "contract: mode|words", True),
+        ("UPDATE t SET mode = 'tram' WHERE feed = 'g'", "contract: mode|words", False),
+        ("UPDATE t SET stop = 's1' WHERE feed = 'f'", "contract: key", True),
+        ("UPDATE t SET stop = 's1' WHERE feed = 'g'", "contract: key", False),
+        # What is asked of the whole table is asked of clean parts too.
+        ("UPDATE t SET sign = 'x' WHERE sign = 'y'", "contract: sign|unique", True),
+        ("ALTER TABLE t ALTER trip_count TYPE BIGINT", "contract: types", True),
+        ("UPDATE t SET served_share = 0 WHERE feed = 'g'", "mean share", True),
+    ],
+)
+def test_what_was_found_clean_is_not_looked_at_again(
+    connection: duckdb.DuckDBPyConnection, change: str, check_name: str, *, is_seen: bool
+) -> None:
+    connection.execute(change)
+    show(connection)
+    results = run_checks(connection, [CLEAN_G], NIGHT)
+    assert failed(results) == [check_name] * is_seen
+    words = next(r for r in results if r.check_name == "contract: mode|words")
+    assert words.element_count == 4
+
+
 def test_the_sample_names_the_row(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("UPDATE t SET mode = 'tram' WHERE mode = 'bus'")
     results = run_checks(connection, [TABLE], NIGHT)

@@ -14,8 +14,8 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
+from pipelines.city_file import Source, load_city
 from pipelines.errors import SettingsError
-from pipelines.settings import Source, load_city
 from pipelines.sources.fetch import Fetched, Known, retries, s3
 from pipelines.sources.landing import Landing
 from tests.sources.upstream import Asked, Reply, Upstream, fetch_all, known_of, redirect, serving

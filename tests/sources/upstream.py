@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipelines.settings import Source
+from pipelines.city_file import Source
 from pipelines.sources.fetch import Fetched, Known, fetch_source
 from pipelines.sources.landing import Landing
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-from datetime import date
+import subprocess
+import sys
+from datetime import UTC, date, datetime
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from pipelines.warehouse.lake import (
     Partition,
     Selection,
     _tables,
+    bound,
     open_lake,
     selection,
 )
@@ -314,3 +317,30 @@ def test_added_rows_may_be_none(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         lake.write(added=[Added("ops.steps", ops.Steps, ops.Steps.create_empty())])
         assert not lake.exists("ops.steps")
+
+
+def test_parameters_stand_in_a_statement_as_duckdb_would_bind_them() -> None:
+    moment = datetime(2026, 11, 21, 3, 4, 5, 678, tzinfo=UTC)
+    values: list[object] = [
+        "it's ? and \\ \n'",
+        date(2026, 11, 21),
+        moment,
+        moment.replace(tzinfo=None),
+    ]
+    values += [None, True, -7, 0.1, [1, 2], ["a'b"]]
+    asked = "SELECT " + ", ".join("?" for _ in values)
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        expected = connection.execute(asked, values).fetchall()
+        assert connection.execute(bound(asked, values)).fetchall() == expected
+    with pytest.raises(ValueError, match="zip"):
+        bound("SELECT ?, ?", [1])
+
+
+def test_reading_the_lake_brings_no_pandas_into_a_process() -> None:
+    """DuckDB imports it for parameters: a second of each task."""
+    code = (
+        "import sys; from pipelines.warehouse.lake import bound; import duckdb;"
+        "duckdb.execute(bound('SELECT ?', ['a'])).pl(); sys.exit('pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 
 from pipelines.contracts.canonical import content_hash
-from pipelines.warehouse.lake import INLINED_ROWS, Lake, Partition, open_lake
+from pipelines.warehouse.attach import INLINED_ROWS
+from pipelines.warehouse.lake import Lake, Partition, open_lake
 from pipelines.warehouse.parts import PartWriter, Threads, two_threads
+from pipelines.warehouse.store import Store
 from tests.warehouse.test_lake import settings_in
 
 DAYS = (date(2026, 11, 18), date(2026, 11, 19))
@@ -42,7 +44,7 @@ def rows(day: date, count: int, first: int = 0) -> pl.DataFrame:
 def put(
     lake: Lake, table: str, day: date, *parts: pl.DataFrame, threads: Threads | None = None
 ) -> PartWriter:
-    writer = PartWriter(lake.objects, table, {"service_date": day}, Counted, threads)
+    writer = PartWriter(lake.store, table, {"service_date": day}, Counted, threads)
     for part in parts:
         writer.add(part)
     writer.wait()
@@ -83,7 +85,7 @@ def test_threads_hash_and_write_the_same(tmp_path: Path) -> None:
 
 def test_what_goes_wrong_in_a_thread_is_told_and_leaves_no_file(tmp_path: Path) -> None:
     with two_threads() as threads:
-        writer = PartWriter(str(tmp_path), "marts.counted", {"nobody": 1}, Counted, threads)
+        writer = PartWriter(Store(str(tmp_path)), "marts.counted", {"nobody": 1}, Counted, threads)
         writer.add(rows(DAYS[0], MANY))
         with pytest.raises(pl.exceptions.ColumnNotFoundError, match="nobody"):
             writer.wait()
@@ -94,7 +96,7 @@ def test_what_goes_wrong_in_a_thread_is_told_and_leaves_no_file(tmp_path: Path) 
 def test_what_was_written_can_be_discarded(tmp_path: Path) -> None:
     with two_threads() as threads:
         key = {"service_date": DAYS[0]}
-        writer = PartWriter(str(tmp_path), "marts.counted", key, Counted, threads)
+        writer = PartWriter(Store(str(tmp_path)), "marts.counted", key, Counted, threads)
         writer.add(rows(DAYS[0], MANY))
         writer.discard()
     assert len(writer.files) == 1
@@ -105,7 +107,7 @@ def test_what_was_written_can_be_discarded(tmp_path: Path) -> None:
 def test_names_that_need_quoting_lead_to_folders(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         key = {"service_date": DAYS[0], "name": "a/b='ü' "}
-        writer = PartWriter(lake.objects, "marts.counted", key, Counted)
+        writer = PartWriter(lake.store, "marts.counted", key, Counted)
         writer.add(rows(DAYS[0], MANY))
         lake.write([Partition("marts.counted", key, Counted, writer.rest, files=writer.files)])
         assert lake.read_partitions("marts.counted", Counted, [key]).height == MANY
@@ -115,7 +117,7 @@ def test_names_that_need_quoting_lead_to_folders(tmp_path: Path) -> None:
 def test_files_of_a_commit_that_never_came_are_no_part_of_the_lake(tmp_path: Path) -> None:
     with open_lake(settings_in(tmp_path)) as lake:
         put(lake, "marts.counted", DAYS[0], rows(DAYS[0], MANY))
-        PartWriter(lake.objects, "marts.counted", {"service_date": DAYS[0]}, Counted).add(
+        PartWriter(lake.store, "marts.counted", {"service_date": DAYS[0]}, Counted).add(
             rows(DAYS[0], MANY, MANY)
         )
         assert lake.read("marts.counted", Counted).height == MANY

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
+from pipelines.city_file import Source
 from pipelines.errors import SourceError, TransientSourceError
-from pipelines.settings import Source
 from pipelines.sources.fetch.credentials import Secrets, find_secrets, shown
 from pipelines.sources.fetch.deadline import Deadline
 from pipelines.sources.fetch.gate import Gate

@@ -12,8 +12,9 @@ from urllib.parse import quote, quote_plus
 import httpx
 
 from pipelines.access import SECRET, secret_variable
+from pipelines.city_file import Source
 from pipelines.errors import SourceError
-from pipelines.settings import Source, load_secrets
+from pipelines.settings import load_secrets
 
 HIDDEN = "***"
 

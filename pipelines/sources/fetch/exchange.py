@@ -21,8 +21,8 @@ from http import HTTPStatus
 import httpcore
 import httpx
 
+from pipelines.city_file import Source
 from pipelines.errors import SourceError, TransientSourceError
-from pipelines.settings import Source
 from pipelines.sources.fetch.credentials import shown
 from pipelines.sources.fetch.deadline import Deadline
 from pipelines.sources.fetch.guard import GuardedNetwork

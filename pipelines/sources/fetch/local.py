@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from pipelines import sample
+from pipelines.city_file import Source
 from pipelines.errors import SourceError
-from pipelines.settings import Source
 from pipelines.sources.fetch.deadline import Deadline
 from pipelines.sources.fetch.objects import Body, Candidate, Known, check_size
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
+from pipelines.city_file import Source
 from pipelines.errors import SourceError
-from pipelines.settings import Source
 from pipelines.sources.fetch.deadline import Deadline
 
 BYTES_A_MEGABYTE = 1_000_000

@@ -22,8 +22,8 @@ from xml.etree import ElementTree
 
 import httpx
 
+from pipelines.city_file import Source
 from pipelines.errors import SourceError, TransientSourceError
-from pipelines.settings import Source
 from pipelines.sources.fetch.credentials import Secrets
 from pipelines.sources.fetch.deadline import Deadline
 from pipelines.sources.fetch.exchange import Answer, ask, check_status

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from pipelines.city_file import Source
 from pipelines.errors import SourceError
-from pipelines.settings import Source
 from pipelines.sources.fetch.credentials import Secrets, shown
 from pipelines.sources.fetch.deadline import Deadline
 from pipelines.sources.fetch.exchange import Answer, ask, check_status

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pipelines.city_file import load_city
 from pipelines.marts.matched_trips import MatchedTrips
 from pipelines.marts.sensor_health import compute_sensor_health
 from pipelines.night import SourceVersion
@@ -15,7 +16,7 @@ from pipelines.sample import DEFAULT_SEED
 from pipelines.sample.counts import STUCK_STATION, counts_parquet
 from pipelines.sample.days import days_between
 from pipelines.sample.stations import STATIONS, make_count_stations
-from pipelines.settings import ROOT, load_city
+from pipelines.settings import ROOT
 from pipelines.sources.traffic.parse import parse_count_stations, parse_traffic_counts
 from pipelines.staging.count_station_days import stage_count_station_days
 from pipelines.staging.passages import PassageDays

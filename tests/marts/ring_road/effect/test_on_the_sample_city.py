@@ -11,13 +11,14 @@ from datetime import date
 import polars as pl
 import pytest
 
+from pipelines.city_file import load_city
 from pipelines.marts.ring_road_effect import ALL_SCREENLINES, compute_ring_road_effect
 from pipelines.sample import DEFAULT_SEED
 from pipelines.sample.counts import FIRST_DATE, counts_parquet
 from pipelines.sample.days import month_days, month_start
 from pipelines.sample.stations import STATIONS, Station, make_count_stations
 from pipelines.sample.truth import TRUTH
-from pipelines.settings import ROOT, load_city
+from pipelines.settings import ROOT
 from tests.toy_feeds import night_of
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,9 @@ from datetime import date
 
 import pytest
 
+from pipelines.city_file import load_city
 from pipelines.marts.ring_road.effect.plan import Plan, Window
-from pipelines.settings import ROOT, load_city
+from pipelines.settings import ROOT
 
 PLAN = Plan(events=load_city(ROOT / "cities" / "almaty.toml").dated_events)
 PAGE = (ROOT / "docs" / "ring-road-plan.md").read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Alerts: what people are told without asking, where to, and when it was told."""

@@ -1,0 +1,175 @@
+"""Seven nights at once: killed on the way, gone on with, and no more rows or files than stated."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from pipelines.settings import ROOT, load_settings
+from pipelines.warehouse import ops
+from pipelines.warehouse.lake import forget_lake, open_lake
+from tests.toy_city import city_of, write_toy_city
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.long]
+
+FIRST, LAST, DAYS = "2026-11-12", "2026-11-18", 7
+FIGURES = ["diesel_phase_out", "stop_departures"]
+
+# What a night adds (docs/scale.md): rows of ops.* for each table, source and step, files only where
+# a partition has more than 200 rows.
+ROWS_A_NIGHT = 120
+FILES_A_NIGHT = 1
+SNAPSHOTS_A_NIGHT = 40
+
+
+@pytest.fixture
+def environment(airflow_home: Path, tmp_path: Path) -> Mapping[str, str]:
+    city = write_toy_city(tmp_path / "city", city=city_of(FIGURES, ["transit", "fleet"]))
+    left_out = ("QALA_CATALOG", "QALA_OBJECTS", "QALA_AIRFLOW_HOME")
+    data = tmp_path / "data"
+    (data / "toy").mkdir(parents=True)
+    airflow_home.rename(data / "toy" / "airflow")
+    return {
+        **{name: value for name, value in os.environ.items() if name not in left_out},
+        "QALA_CITY": str(city),
+        "QALA_DATA": str(data),
+    }
+
+
+@pytest.fixture
+def airflow_home(tmp_path: Path) -> Path:
+    """A home with a database that is ready."""
+    home = tmp_path / "airflow"
+    ready = "from dags.embedded import prepare_environment as e, prepare_database as d; e(); d()"
+    environment = {**os.environ, "AIRFLOW_HOME": str(home)}
+    subprocess.run([sys.executable, "-c", ready], env=environment, cwd=ROOT, check=True)
+    return home
+
+
+def begin(environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli", "backfill", *arguments],
+        env=dict(environment), cwd=ROOT, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def published(environment: Mapping[str, str]) -> dict[str, int]:
+    """Publications, rows of the records, files and snapshots of the lake."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("QALA_CITY", "QALA_DATA"):
+            patch.setenv(name, environment[name])
+        settings = load_settings()
+        with open_lake(settings, read_only=True) as lake:
+            nights = lake.read("ops.publications", ops.Publications)
+            names = ("partitions", "night_sources", "fetch_attempts", "steps")
+            rows = [
+                lake.query(f"SELECT count(*) FROM {lake.address('ops.' + name)}").item()
+                for name in names
+            ]
+            snapshots = lake.snapshot_id()
+        forget_lake(settings)
+    files = len(list(Path(settings.objects).rglob("*.parquet")))
+    assert not nights.get_column("service_date").is_duplicated().any()
+    return {"nights": nights.height, "rows": sum(rows), "files": files, "snapshots": snapshots}
+
+
+def wait_for_line(process: subprocess.Popen[str], pattern: str) -> None:
+    assert process.stdout is not None
+    seen: list[str] = []
+    for line in process.stdout:
+        seen.append(line)
+        if re.search(pattern, line):
+            return
+    pytest.fail(f"no line {pattern} in {seen}")
+
+
+def test_a_week_is_gone_on_with_after_a_kill(environment: Mapping[str, str]) -> None:
+    killed = begin(environment, FIRST, LAST)
+    wait_for_line(killed, r"\[2/7\] 2026-11-13 published")
+    time.sleep(1)  # somewhere in the third night
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    early = published(environment)
+    assert 2 <= early["nights"] < DAYS
+
+    again = begin(environment, FIRST, LAST)
+    said, _ = again.communicate(timeout=900)
+    assert again.returncode == 0, said
+    left = DAYS - early["nights"]
+    assert f"{left} of {DAYS} nights are missing" in said
+    assert f"{left} nights run, {early['nights']} were there, 0 are missing" in said
+    late = published(environment)
+    assert late["nights"] == DAYS
+    more = late["nights"] - early["nights"]
+    assert late["rows"] - early["rows"] <= ROWS_A_NIGHT * (more + 1)
+    assert late["files"] - early["files"] <= FILES_A_NIGHT * (more + 1)
+    assert late["snapshots"] - early["snapshots"] <= SNAPSHOTS_A_NIGHT * (more + 1)
+
+    nothing = begin(environment, FIRST, LAST)
+    said, _ = nothing.communicate(timeout=120)
+    assert nothing.returncode == 0, said
+    assert f"0 of {DAYS} nights are missing" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((LAST, FIRST), "are not days in order that have ended"),
+        (("yesterday", LAST), "are no dates"),
+        ((FIRST, "2999-01-01"), "are not days in order that have ended"),
+        ((FIRST, LAST, "--at-once", "2"), "Without a scheduler nights are run one by one"),
+    ],
+)
+def test_what_can_t_run_is_one_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    city = write_toy_city(tmp_path / "city", city=city_of(FIGURES, ["transit", "fleet"]))
+    environment = {**os.environ, "QALA_CITY": str(city), "QALA_DATA": str(tmp_path / "data")}
+    process = begin(environment, *arguments)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 2, told
+    assert said in told
+    assert "Traceback" not in told
+
+
+SAMPLE_SOURCES = ["fleet", "fleet_snapshots", "count_stations", "counts", "ring_road_levels"]
+SAMPLE_FIGURES = ["diesel_phase_out", "diesel_burn_down", "fleet_reconciliation", "station_aadt"]
+YEAR = ("2025-11-01", "2026-10-31", 365)
+YEAR_SECONDS = 3600
+
+
+@pytest.mark.exhaustive
+def test_a_year_of_the_sample_city_in_an_hour(
+    environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    """Fleet and count stations; killed once on its way."""
+    text = (ROOT / "cities" / "almaty.toml").read_text()
+    head, *sources = re.split(r"(?m)^(?=\[sources\.)", text)
+    wanted = re.compile(rf"\[sources\.({'|'.join(SAMPLE_SOURCES)})[\].]")
+    figures = f"[city]\nfigures = {SAMPLE_FIGURES}\n"
+    folder = tmp_path / "city"
+    for path in (ROOT / "cities").glob("almaty.*"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    chosen = "".join(one for one in sources if wanted.match(one))
+    # The same stem, so that the data folder of the fixture is this city's.
+    (folder / "toy.toml").write_text(head.replace("[city]\n", figures, 1) + chosen)
+    first, last, days = YEAR
+    started = time.monotonic()
+    killed = begin(environment, first, last)
+    wait_for_line(killed, r"\[20/\d+\] ")
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    again = begin(environment, first, last)
+    said, _ = again.communicate(timeout=4 * YEAR_SECONDS)
+    assert again.returncode == 0, said
+    assert published(environment)["nights"] == days
+    assert time.monotonic() - started <= YEAR_SECONDS
