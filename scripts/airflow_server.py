@@ -31,6 +31,7 @@ from pipelines.city_file import load_city
 from pipelines.errors import QalaError, SettingsError
 from pipelines.locks import exclusive
 from pipelines.settings import (
+    HEARTBEAT,
     ROOT,
     airflow_database,
     airflow_environment,
@@ -58,7 +59,11 @@ def main() -> int:
         name = load_city(settings.city_file).city.name
         home = scheduler_home(settings)
         port = free_port(os.environ.get("QALA_AIRFLOW_PORT") or DEFAULT_PORT)
-        environment = {**airflow_environment(settings), **server_environment(home, port)}
+        environment = {
+            **HEARTBEAT,
+            **airflow_environment(settings),
+            **server_environment(home, port),
+        }
         with exclusive(home / "server.lock", f"Airflow of {name}"):
             return serve(name, home, port, environment)
     except QalaError as error:

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from pipelines.settings import ROOT, Settings
+from pipelines.settings import HEARTBEAT, ROOT, Settings
 from scripts.airflow_server import is_healthy
 from scripts.cluster.groups import HOST, ClusterError, Groups, NotNowError, free_ports
 from scripts.cluster.secret_files import BUCKET
@@ -46,6 +46,7 @@ def airflow_environment(
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        **HEARTBEAT,
         "AIRFLOW_HOME": str(home / "airflow"),
         **{f"{name}_CMD": f"cat {secrets / file}" for name, file in SECRETS.items()},
         "AIRFLOW__API__BASE_URL": address,

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from pipelines.settings import ROOT
+from pipelines.settings import HEARTBEAT, ROOT
 from scripts.cluster.airflow import PARTS, SECRETS
 from scripts.cluster.secret_files import Hosts, make_secrets
 
@@ -26,6 +26,10 @@ def test_the_topology_is_there() -> None:
     servers = {"metadata", "catalog", "redis", "s3", "prepare", "worker", "reader"}
     assert set(SERVICES) == servers | set(PARTS)
     assert SERVICES["worker"]["deploy"]["replicas"] >= 2
+
+
+def test_a_task_s_end_is_seen_as_soon_as_without_containers() -> None:
+    assert HEARTBEAT.items() <= COMPOSE["x-environment"].items()
 
 
 @each_service
