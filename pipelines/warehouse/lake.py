@@ -265,13 +265,10 @@ class Lake:
     def _insert(self, table: str, contract: type[dy.Schema], rows: pl.DataFrame) -> None:
         self._ensure(NewTable(table, contract))
         columns = ", ".join(quoted(name) for name in contract.column_names())
-        self.connection.register("incoming_rows", rows.select(contract.column_names()).to_arrow())
-        try:
+        with read_once(self.connection, rows.select(contract.column_names())) as name:
             self.connection.execute(
-                f"INSERT INTO {self.address(table)} ({columns}) SELECT {columns} FROM incoming_rows"  # noqa: S608  # quoted names
+                f"INSERT INTO {self.address(table)} ({columns}) SELECT {columns} FROM {name}"  # noqa: S608  # quoted names
             )
-        finally:
-            self.connection.unregister("incoming_rows")
 
     def _ensure(self, table: NewTable) -> None:
         name, contract = table.name, table.contract
@@ -356,6 +353,21 @@ def _by_table(rows: Sequence[Partition | Added]) -> Iterator[Added]:
         yield Added(
             table, contract, pl.concat(i.rows.select(contract.column_names()) for i in items)
         )
+
+
+@contextmanager
+def read_once(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> Iterator[str]:
+    """The name under which DuckDB reads these rows, once.
+
+    They are handed over as an Arrow stream: to take an object it doesn't know, DuckDB imports
+    pandas first, which costs each process that writes half a second.
+    """
+    name = "incoming_rows"
+    connection.register(name, rows.to_arrow().__arrow_c_stream__())
+    try:
+        yield name
+    finally:
+        connection.unregister(name)
 
 
 def selection(keys: Sequence[Mapping[str, object]]) -> str:

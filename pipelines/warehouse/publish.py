@@ -21,7 +21,7 @@ import polars as pl
 from pipelines.contracts.ddl import comment_sql, create_table_sql, quoted, quoted_text
 from pipelines.errors import PublishError
 from pipelines.warehouse.extensions import CONFIG, load_extensions
-from pipelines.warehouse.lake import Lake, selection
+from pipelines.warehouse.lake import Lake, read_once, selection
 
 Connection = duckdb.DuckDBPyConnection
 STORAGE_VERSION = "v1.0.0"  # opens in every DuckDB 1.x and 2.x
@@ -147,11 +147,10 @@ def _write_table(connection: Connection, lake: Lake, database: str, table: Publi
     order = ", ".join(quoted(column) for column in table.contract.primary_key()) or "ALL"
     if table.rows is not None:
         rows = table.rows.select(table.contract.column_names())
-        connection.register("rows_to_publish", rows.to_arrow())
-        connection.execute(
-            f"INSERT INTO {address} SELECT {columns} FROM rows_to_publish ORDER BY {order}"  # noqa: S608  # quoted names
-        )
-        connection.unregister("rows_to_publish")
+        with read_once(connection, rows) as name:
+            connection.execute(
+                f"INSERT INTO {address} SELECT {columns} FROM {name} ORDER BY {order}"  # noqa: S608  # quoted names
+            )
     elif table.portions and table.row_count:
         # A table may be older than a column of its contract, all the more as it stood once.
         names = ", ".join(quoted_text(column) for column in table.contract.column_names())
