@@ -1,6 +1,7 @@
 """Nights of the sample city's fleet and counts: killed on the way, gone on with, made again.
 
-A year of them is the long form. Rows, files and snapshots stay within what docs/past-nights.md states.
+A year of them is the long form. Rows, files and snapshots stay within what docs/past-nights.md
+states.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ YEAR_SECONDS = 3600
 SOURCES = ["fleet", "fleet_snapshots", "count_stations", "counts", "ring_road_levels"]
 FIGURES = ["diesel_phase_out", "diesel_burn_down", "fleet_reconciliation", "station_aadt"]
 
-# What a night adds (docs/past-nights.md): rows of ops.* for each table, source and step, files only where
-# a partition has more than 200 rows.
+# What a night adds (docs/past-nights.md): rows of ops.* for each table, source and step, files only
+# where a partition has more than 200 rows.
 ROWS_A_NIGHT = 160
 FILES_A_NIGHT = 6
 SNAPSHOTS_A_NIGHT = 40
