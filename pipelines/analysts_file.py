@@ -32,12 +32,16 @@ _READS = re.compile(r"^-- Reads: +(.+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Part:
-    """A partition of a table that goes out, as it stood in a snapshot (None: as it is now)."""
+    """A partition of a table that goes out, as it stood in a snapshot (None: as it is now).
+
+    Where it `is_out`, the file that is out now holds the same rows, if it has the table.
+    """
 
     table: str
     partition_key: str
     snapshot_id: int | None
     row_count: int
+    is_out: bool = False
 
 
 def file_tables(
@@ -107,6 +111,25 @@ def feed_versions_out(parts: pl.DataFrame) -> pl.DataFrame:
     return FeedVersions.validate(rows.sort(FeedVersions.primary_key()))
 
 
+def parts_out(nights: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
+    """Which published partitions the file holds once some nights are published, a row for each.
+
+    The last night published prevails, then the later one; of a table by version only the latest
+    night's versions go out. `nights` are rows of `ops.publications`, `partitions` of
+    `ops.published_partitions`.
+    """
+    last_published = nights.sort("published_at").item(-1, "service_date")
+    by_date = [name for name in partitions.get_column("table_name").unique() if is_by_date(name)]
+    return (
+        partitions.sort(pl.col("night_date") == last_published, "night_date", descending=True)
+        .filter(
+            (pl.col("night_date") == nights.get_column("service_date").max())
+            | pl.col("table_name").is_in(by_date)
+        )
+        .unique(["table_name", "partition_key"], keep="first", maintain_order=True)
+    )
+
+
 def is_by_date(name: str) -> bool:
     """Whether a table of the file has a partition for each service date."""
     return name == CHECKS or flow.table(name).by == "service_date"
@@ -129,8 +152,9 @@ def _key(name: str, text: str) -> Key:
 
 
 def _portions(parts: Iterable[Part]) -> list[Portion]:
-    by_snapshot: dict[int | None, list[Key]] = {}
+    places: dict[tuple[bool, int | None], list[Key]] = {}
     for part in parts:
-        by_snapshot.setdefault(part.snapshot_id, []).append(_key(part.table, part.partition_key))
-    order = sorted(by_snapshot, key=lambda number: number or 0)
-    return [Portion(by_snapshot[number], number) for number in order]
+        key = _key(part.table, part.partition_key)
+        places.setdefault((part.is_out, part.snapshot_id), []).append(key)
+    order = sorted(places, key=lambda place: (place[0], place[1] or 0))
+    return [Portion(places[is_out, number], number, is_out) for is_out, number in order]

@@ -29,12 +29,11 @@ from pipelines.quality.expectations import Expectation, load_expectations
 from pipelines.quality.results import OF_CONTRACT, CheckResult, require_passed, results_frame
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake, Partition, Selection, selection
+from pipelines.warehouse.night_sources import Governing, governing
 from pipelines.warehouse.state import (
-    Governing,
     Stand,
     date_key,
     filled,
-    governing,
     key_text,
     stands,
     written,
@@ -86,6 +85,20 @@ class NightTables:
     def row_count(self, table: str) -> int:
         """Rows of a table that the night stands on."""
         return sum(rows for name, _, _, rows in self.contents if name == table)
+
+    def selected(self, table: flow.Table) -> Selection:
+        """The partitions of a table that the night stands on."""
+        keys = self.keys.get(table.name, [])
+        filled_texts = {
+            text for text, one in self.stands.get(table.name, {}).items() if one.row_count
+        }
+        return Selection(
+            table.name,
+            load_contract(table),
+            keys,
+            self.row_count(table.name),
+            is_whole=filled_texts.issubset(map(key_text, keys)),
+        )
 
     def rows(self, table: str, days: Sequence[date]) -> pl.DataFrame:
         """The rows of a table by date on those of some days that are among the night's, in no order
@@ -273,12 +286,8 @@ def _run_checks(
         for table in audit_tables(wanted, EXPECTATIONS, kinds)
     ]
     asked = _sql_of(one for table in tables for one in table.expectations)
-    selections = [
-        Selection(t.name, load_contract(t), night.keys.get(t.name, []), night.row_count(t.name))
-        for t in flow.TABLES
-        if t.name in names or t.name in asked
-    ]
-    with lake.views(selections) as connection:
+    shown = [t for t in flow.TABLES if t.name in names or t.name in asked]
+    with lake.views([night.selected(table) for table in shown]) as connection:
         return results_frame(run_checks(connection, tables, night.service_date))
 
 

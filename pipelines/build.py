@@ -22,15 +22,14 @@ from pipelines.night import Night, weakest_mark
 from pipelines.staging.gtfs.governing import with_assumed_services
 from pipelines.warehouse.compared import TONIGHT, compared_dates, compared_nights
 from pipelines.warehouse.lake import Lake, Partition
+from pipelines.warehouse.night_sources import Governing, governing
 from pipelines.warehouse.passage_days import DayRows, beside, personal_reads, told_days
 from pipelines.warehouse.registers import register_versions
 from pipelines.warehouse.sql_maker import run_sql_mart
 from pipelines.warehouse.state import (
-    Governing,
     Stand,
     date_key,
     filled,
-    governing,
     key_text,
     stands,
     version_key,

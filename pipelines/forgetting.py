@@ -26,6 +26,7 @@ from pipelines.sources.landing import Landing
 from pipelines.staging.sift import Quarantine
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Added, Lake, Partition
+from pipelines.warehouse.night_sources import source_ids
 from pipelines.warehouse.parts import partition_folder
 from pipelines.warehouse.state import version_key
 
@@ -110,11 +111,10 @@ def _personal_tables() -> list[flow.Table]:
 def _personal_sources(lake: Lake) -> pl.DataFrame:
     """What sources of single vehicles ever brought: source_id, version_id, arrived_date."""
     kinds = [table.source for table in _personal_tables()]
-    nights = lake.read("ops.night_sources", ops.NightSources)
-    names = nights.filter(pl.col("kind").is_in(kinds)).get_column("source_id").unique()
+    names = source_ids(lake, kinds)
     attempts = lake.read("ops.fetch_attempts", ops.FetchAttempts, "version_id <> ''")
     return (
-        attempts.filter(pl.col("source_id").is_in(names.implode()))
+        attempts.filter(pl.col("source_id").is_in(names))
         .group_by("source_id", "version_id")
         .agg(arrived_date=pl.col("service_date").min())
     )

@@ -28,12 +28,10 @@ from pipelines.sources.landing import Landing
 from pipelines.staged_version import TableWriter, discard, partitions, stage_version
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Added, Lake, Partition
+from pipelines.warehouse.night_sources import Governing, SourceNights
 from pipelines.warehouse.state import (
-    Governing,
     Stand,
     key_text,
-    last_good,
-    night_sources_partition,
     stands,
     version_key,
 )
@@ -138,7 +136,8 @@ class Load:
 
     def run(self, attempts: Sequence[Fetched]) -> None:
         """Stage what the attempts brought, carry what failed, and write what governs the night."""
-        before, is_again = last_good(self.lake, self.source_id, self.service_date)
+        nights = SourceNights(self.lake, self.source_id)
+        before = nights.last_good(self.service_date)
         tables = [table.name for table in flow.staging_tables(self.source.kind)]
         self._stands = stands(self.lake, tables)
         outcomes = [self._load_object(attempt, before) for attempt in attempts]
@@ -153,11 +152,9 @@ class Load:
         if self.source.kind == FEEDS:
             staged = [one.rows for one in self._waiting if one.table == FEED_VERSIONS]
             self.objects = governed(self.lake, self.service_date, self.objects, staged)
-        night = night_sources_partition(
-            self.service_date, self.source_id, self.objects, is_new=not is_again
-        )
+        governs = nights.partitions(self.service_date, self.objects)
         attempted = attempt_rows(self.lake, self.source_id, self.service_date, outcomes)
-        self._flush([night], [attempted])
+        self._flush(governs, [attempted])
 
     def stage(self, attempts: Sequence[Fetched]) -> None:
         """Stage versions that were landed and loaded before, and write nothing of the night.

@@ -20,13 +20,14 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from pipelines import flow
-from pipelines.analysts_file import Part, feed_versions_out, file_macros, file_tables, is_by_date
+from pipelines.analysts_file import Part, feed_versions_out, file_macros, file_tables, parts_out
 from pipelines.city_file import City
 from pipelines.contracts.meta import CHECKS, Sources
 from pipelines.errors import QalaError
 from pipelines.settings import Settings
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake, open_lake
+from pipelines.warehouse.night_sources import NIGHT_SOURCES, night_rows
 from pipelines.warehouse.publish import Connection, build_file, open_published
 from pipelines.warehouse.snapshots import read_at, snapshot_at
 
@@ -89,20 +90,9 @@ def build_known(lake: Lake, city: City, instant: datetime, target: Path) -> Path
 def _parts(
     lake: Lake, city: City, nights: pl.DataFrame, partitions: pl.DataFrame, snapshot: int
 ) -> Iterator[Part]:
-    """What of the lake was published, as `Publication` chooses it: the last night published
-    prevails, then the later one; of a table by version only the latest night's count."""
+    """What of the lake was published."""
     names = [t.name for t in flow.published_tables(city.city.marts)] + [CHECKS]
-    last_published = nights.sort("published_at").item(-1, "service_date")
-    latest_date = nights.get_column("service_date").max()
-    chosen = (
-        partitions.filter(pl.col("table_name").is_in(names))
-        .sort(pl.col("night_date") == last_published, "night_date", descending=True)
-        .filter(
-            (pl.col("night_date") == latest_date)
-            | pl.col("table_name").is_in([name for name in names if is_by_date(name)])
-        )
-        .unique(["table_name", "partition_key"], keep="first", maintain_order=True)
-    )
+    chosen = parts_out(nights, partitions.filter(pl.col("table_name").is_in(names)))
     # What still stood at the instant as it was published is read from the one snapshot.
     stood = read_at(lake, "ops.partitions", ops.Partitions, snapshot)
     same = chosen.join(stood, on=["table_name", "partition_key", "content_hash"], how="semi")
@@ -113,7 +103,6 @@ def _parts(
 
 
 def _sources(lake: Lake, nights: pl.DataFrame, snapshot: int) -> pl.DataFrame:
-    rows = read_at(
-        lake, "ops.night_sources", ops.NightSources, snapshot, "version_id <> ''"
-    ).filter(service_date=nights.get_column("service_date").max())
-    return Sources.validate(rows.select(Sources.column_names()))
+    kept = read_at(lake, NIGHT_SOURCES, ops.NightSources, snapshot)
+    rows = night_rows(kept, nights.sort("service_date").item(-1, "service_date"))
+    return Sources.validate(rows.filter(pl.col("version_id") != "").select(Sources.column_names()))

@@ -21,7 +21,14 @@ from pathlib import Path
 import polars as pl
 
 from pipelines import flow
-from pipelines.analysts_file import Part, feed_versions_out, file_macros, file_tables, is_by_date
+from pipelines.analysts_file import (
+    Part,
+    feed_versions_out,
+    file_macros,
+    file_tables,
+    is_by_date,
+    parts_out,
+)
 from pipelines.audit import NightTables, as_results, read_results
 from pipelines.briefing import about_night, read_material
 from pipelines.city_file import City
@@ -39,8 +46,9 @@ from pipelines.verification import MANIFEST, SIGNATURE
 from pipelines.warehouse import ops
 from pipelines.warehouse.editions import Edition, edition_partition
 from pipelines.warehouse.lake import Lake, Partition
+from pipelines.warehouse.night_sources import Governing, governing
 from pipelines.warehouse.publish import PublishedTable, build_file, swap_file, swap_folder
-from pipelines.warehouse.state import Governing, date_key, governing, key_text
+from pipelines.warehouse.state import date_key, key_text
 from pipelines.withdrawal import write_notices
 
 LOCK_SECONDS = 600.0  # how long a publication waits for another one
@@ -185,20 +193,38 @@ class Publication:
         )
 
     @cached_property
+    def _partitions(self) -> pl.DataFrame:
+        """The partitions of all nights, as they were published last, of the tables that go out."""
+        rows = self.lake.read("ops.published_partitions", ops.PublishedPartitions)
+        return rows.filter(pl.col("table_name").is_in([*self._published, CHECKS]))
+
+    @cached_property
     def _other_nights(self) -> pl.DataFrame:
-        return self.lake.read(
-            "ops.published_partitions",
-            ops.PublishedPartitions,
-            "night_date <> ?",
-            [self.service_date],
-        )
+        return self._partitions.filter(pl.col("night_date") != self.service_date)
+
+    @cached_property
+    def _nights(self) -> pl.DataFrame:
+        """All nights, as they were published last."""
+        return self.lake.read("ops.publications", ops.Publications)
 
     @cached_property
     def latest_date(self) -> date:
         """The latest night that is published once this one is."""
-        rows = self.lake.read("ops.publications", ops.Publications)
-        dates: list[date] = rows.get_column("service_date").to_list()
+        dates: list[date] = self._nights.get_column("service_date").to_list()
         return max([self.service_date, *dates])
+
+    @cached_property
+    def _in_file(self) -> frozenset[tuple[str, str, str]]:
+        """Table, partition and content hash of all by date that the file that is out now holds.
+
+        Of a file that is not the one which was published last nothing is known.
+        """
+        last = self._nights.sort("published_at").tail(1)
+        if last.get_column("file_sha256").to_list() != [file_sha256(self.file)]:
+            return frozenset()
+        held = parts_out(self._nights, self._partitions)
+        named = held.select("table_name", "partition_key", "content_hash").iter_rows()
+        return frozenset(part for part in named if is_by_date(part[0]))
 
     def _goes_out(self, name: str) -> bool:
         """Whether the night's own partitions of a table go out: of one by date, and of the latest
@@ -206,17 +232,16 @@ class Publication:
         return is_by_date(name) or self.service_date == self.latest_date
 
     @cached_property
-    def _published(self) -> tuple[flow.Table, ...]:
-        return flow.published_tables(self.city.city.marts)
+    def _published(self) -> frozenset[str]:
+        return frozenset(table.name for table in flow.published_tables(self.city.city.marts))
 
     @cached_property
     def _contents_out(self) -> list[tuple[str, str, str, int]]:
         """The night's partitions of the tables that go out, its checks among them."""
-        out = {table.name for table in self._published}
         here = key_text(date_key(self.service_date))
         checks = self.night.stands[CHECKS][here]
         return [
-            *(part for part in self.night.contents if part[0] in out),
+            *(part for part in self.night.contents if part[0] in self._published),
             (CHECKS, here, checks.content_hash, checks.row_count),
         ]
 
@@ -291,16 +316,19 @@ class Publication:
         Of a table by version only the latest night's versions go out; of a table by date every
         published night, and where the lake has changed since, as it stood when it passed.
         """
-        for name, text, _, row_count in self._contents_out:
+        for name, text, content_hash, row_count in self._contents_out:
             if self._goes_out(name):
-                yield Part(name, text, None, row_count)
+                is_out = (name, text, content_hash) in self._in_file
+                yield Part(name, text, None, row_count, is_out)
         for row in self.others.iter_rows(named=True):
             name, text = row["table_name"], row["partition_key"]
             if not is_by_date(name) and row["night_date"] != self.latest_date:
                 continue
             stand = self.night.stands[name].get(text)
             same = stand is not None and stand.content_hash == row["content_hash"]
-            yield Part(name, text, None if same else row["snapshot_id"], row["row_count"])
+            snapshot = None if same else row["snapshot_id"]
+            is_out = (name, text, row["content_hash"]) in self._in_file
+            yield Part(name, text, snapshot, row["row_count"], is_out)
 
     def _record(self, file_hash: str, page_hash: str, brief_hash: str, edition: Edition) -> None:
         snapshot = self.lake.snapshot_id()

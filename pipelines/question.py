@@ -17,7 +17,7 @@ import polars as pl
 
 from pipelines.release import HeldVersion, notices_of, stands_in
 from pipelines.warehouse.lake import Lake
-from pipelines.warehouse.state import Governing
+from pipelines.warehouse.night_sources import Governing
 
 MOST_NOTICES = 25
 MOST_SAMPLES = 3

@@ -23,7 +23,8 @@ from pipelines.policy import Policy
 from pipelines.staging.gtfs import FeedNotices
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Added, Lake, Partition
-from pipelines.warehouse.state import Governing, version_key
+from pipelines.warehouse.night_sources import Governing, every_night
+from pipelines.warehouse.state import version_key
 
 QUARANTINED = "ops.quarantined_feeds"
 DECISIONS = "ops.feed_decisions"
@@ -232,11 +233,9 @@ def notices_of(lake: Lake, source_id: str, version_id: str) -> pl.DataFrame:
 
 def stands_in(lake: Lake, held: HeldVersion) -> Governing | None:
     """The version that governed the latest night in the place of one that is held back."""
-    rows = lake.read(
-        "ops.night_sources",
-        ops.NightSources,
-        "source_id = ? AND object_name = ? AND version_id NOT IN ('', ?)",
-        [held.source_id, held.object_name, held.version_id],
+    named = [held.source_id, held.object_name]
+    rows = every_night(lake, "source_id = ? AND object_name = ?", named).filter(
+        ~pl.col("version_id").is_in(["", held.version_id])
     )
     if rows.is_empty():
         return None

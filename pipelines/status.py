@@ -21,7 +21,7 @@ from pipelines.settings import Settings
 from pipelines.sources.landing import Landing
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake
-from pipelines.warehouse.state import governing
+from pipelines.warehouse.night_sources import governing
 
 Status = dict[str, Any]
 STATIONS = "count_stations"

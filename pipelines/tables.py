@@ -12,11 +12,12 @@ from pipelines.contracts import load_contract
 from pipelines.contracts.check_results import CheckResults
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake, NewTable
+from pipelines.warehouse.night_sources import NIGHT_SOURCES
 
 STEPS = "ops.steps"
 _OPS = {
     "ops.fetch_attempts": ops.FetchAttempts,
-    "ops.night_sources": ops.NightSources,
+    NIGHT_SOURCES: ops.NightSources,
     "ops.partitions": ops.Partitions,
     "ops.table_audits": ops.TableAudits,
     "ops.quarantined_feeds": ops.QuarantinedFeeds,

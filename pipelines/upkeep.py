@@ -31,6 +31,7 @@ from pipelines.sources.landing import Landing
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Added, Lake
 from pipelines.warehouse.maintenance import compact, expirable, expire, lake_size
+from pipelines.warehouse.night_sources import every_night
 
 UNUSED_FOR = timedelta(days=2)  # files without a snapshot: a night may just be writing them
 REMOVALS = "ops.removals"
@@ -101,7 +102,7 @@ def landed_objects(lake: Lake) -> list[LandedObject]:
     """Everything that the lake says was landed."""
     columns = ["source_id", "sha256", "service_date"]
     attempts = lake.read("ops.fetch_attempts", ops.FetchAttempts, "sha256 <> ''").select(columns)
-    nights = lake.read("ops.night_sources", ops.NightSources, "sha256 <> ''").select(columns)
+    nights = every_night(lake).filter(pl.col("sha256") != "").select(columns)
     objects = (
         pl.concat([attempts, nights])
         .group_by("source_id", "sha256")
@@ -139,7 +140,7 @@ def _is_free(
 
 def _governing_now(lake: Lake) -> set[str]:
     """Bytes that the latest night of each source stands on."""
-    rows = lake.read("ops.night_sources", ops.NightSources, "sha256 <> ''")
+    rows = every_night(lake).filter(pl.col("sha256") != "")
     latest = rows.filter(pl.col("service_date") == pl.col("service_date").max().over("source_id"))
     return set(latest.get_column("sha256"))
 

@@ -33,7 +33,8 @@ from pipelines.signing import read_signer
 from pipelines.trusted_keys import TrustedKeys, trusted_by
 from pipelines.verification import verify_folder
 from pipelines.warehouse.lake import open_lake
-from pipelines.warehouse.state import date_key, governing, night_sources_partition, written
+from pipelines.warehouse.night_sources import SourceNights, governing
+from pipelines.warehouse.state import date_key, written
 from tests.toy_city import FLEET, SMALL, run_night, write_toy_city
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -176,7 +177,7 @@ def test_other_contents_are_the_next_edition_which_says_what_it_restates(toytown
     with open_lake(load_settings(), run_id="later") as lake:
         (fleet,) = governing(lake, date.fromisoformat(DAY), ["fleet"])
         other = replace(fleet, version_id="another")
-        lake.write([night_sources_partition(date.fromisoformat(DAY), "fleet", [other])])
+        lake.write(SourceNights(lake, "fleet").partitions(date.fromisoformat(DAY), [other]))
     run.publish(DAY, "later")
     manifest = read("manifest.json")
     assert verify_folder(folder(), public()) == []

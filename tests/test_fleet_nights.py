@@ -9,7 +9,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines import run
 from pipelines.errors import QalaError
+from pipelines.warehouse.lake import Lake
+from pipelines.warehouse.publish import PublishedTable, build_file
 from tests.toy_city import run_night
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
@@ -63,6 +66,13 @@ def ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
         return connection.sql(sql).fetchall()
 
 
+def all_rows(file: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, in the order in which they lie there."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        tables = connection.sql("SELECT table_name FROM meta.tables").fetchall()
+        return {name: connection.sql(f"FROM {name}").fetchall() for (name,) in tables}
+
+
 DIESELS = (
     "SELECT vehicle_count FROM marts.diesel_phase_out WHERE fuel_type = 'diesel'"
     " AND operator_name = 'all' AND status_scope = 'in service' AND service_date = '{}'"
@@ -95,6 +105,49 @@ def test_a_changed_past_row_is_known_from_its_night_and_earlier_nights_stay(fold
     assert again["build marts.diesel_phase_out"] in ("done", "unchanged")
     assert ask(folder, DIESELS.format(FIRST)) == [(2,)]
     assert ask(folder, HISTORY)[1] == ("2", date(2016, 1, 1), first, third)
+
+
+def test_the_file_is_the_same_whether_or_not_it_is_made_from_the_one_before(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "data" / "toy" / "publish" / "toy.duckdb"
+    taken: list[int] = []
+
+    def built(lake: Lake, target: Path, tables: list[PublishedTable], *others: Any) -> Path:
+        taken.append(sum(len(p.keys) for t in tables for p in t.portions if p.is_out))
+        return build_file(lake, target, tables, *others)
+
+    monkeypatch.setattr("pipelines.publication.build_file", built)
+    outcomes(FIRST)
+    outcomes(SECOND)
+    (folder / "fleet.csv").write_text(FLEET.replace("2016-01-01", "2026-11-20"))
+    outcomes(THIRD)
+    outcomes(FIRST)  # goes out again as the last of all
+    assert taken[0] == 0
+    assert min(taken[1:]) > 0
+    rows, whole = all_rows(file), file.read_bytes()
+    file.unlink()
+    for lost in (b"", b"not a database", whole[: len(whole) // 2]):
+        if lost:
+            file.write_bytes(lost)
+        assert run.publish(FIRST, "once more")["outcome"] == "done"
+        assert taken[-1] == 0
+        assert all_rows(file) == rows
+        file.chmod(0o644)
+
+
+def test_a_figure_that_is_no_longer_asked_for_goes_out_no_more(folder: Path) -> None:
+    outcomes(FIRST)
+    city = folder / "toy.toml"
+    city.write_text(CITY.replace(', "forecast_skill"', ""))
+    outcomes(SECOND)
+    assert ask(folder, DIESELS.format(FIRST)) == [(2,)]
+    with pytest.raises(duckdb.CatalogException, match="forecast_skill"):
+        ask(folder, "FROM marts.forecast_skill")
+    city.write_text(CITY)
+    outcomes(THIRD)
+    days = "SELECT DISTINCT service_date::VARCHAR FROM marts.diesel_forecast ORDER BY 1"
+    assert ask(folder, days) == [(FIRST,), (THIRD,)]
 
 
 def test_forecasts_of_earlier_nights_are_kept_and_looked_at(folder: Path) -> None:

@@ -12,7 +12,8 @@ from pipelines.release import quarantine_partition
 from pipelines.staging.gtfs import FeedNotices
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Added, Lake, Partition
-from pipelines.warehouse.state import Governing, night_sources_partition, version_key
+from pipelines.warehouse.night_sources import Governing, SourceNights
+from pipelines.warehouse.state import version_key
 
 DAY = date(2026, 11, 18)
 BROKEN, BROKEN_TOO, GOOD = "b1" * 32, "b2" * 32, "a0" * 32
@@ -94,4 +95,4 @@ def good_version(lake: Lake, day: date = DAY) -> None:
     told = {"source_id": "transit", "object_name": "transit.zip", "version_id": GOOD}
     flags = {name: False for name in Governing.__dataclass_fields__ if name.startswith("is_")}
     good = Governing(**{**blank, **flags, **told, "good_date": day})  # type: ignore[arg-type]
-    lake.write([night_sources_partition(day, "transit", [good])])
+    lake.write(SourceNights(lake, "transit").partitions(day, [good]))

@@ -29,7 +29,7 @@ from pipelines.errors import sample_text
 from pipelines.release import waiting
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake
-from pipelines.warehouse.state import governing
+from pipelines.warehouse.night_sources import governing
 
 RECENT_DAYS = 7  # what happened longer ago is history: nobody is woken for it
 MOST_NAMED = 5

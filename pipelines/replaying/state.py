@@ -24,13 +24,14 @@ from pipelines.tables import make_tables
 from pipelines.warehouse import ops
 from pipelines.warehouse.editions import EDITIONS, WITHDRAWALS, Edition, sent_rows
 from pipelines.warehouse.lake import Added, Lake, Partition, selection
+from pipelines.warehouse.night_sources import NIGHT_SOURCES, night_rows
 from pipelines.warehouse.passage_days import beside
 from pipelines.warehouse.snapshots import read_kept
 from pipelines.warehouse.state import date_key, version_key, written
 
 _RECORDS: dict[str, type[dy.Schema]] = {
     "ops.fetch_attempts": ops.FetchAttempts,
-    "ops.night_sources": ops.NightSources,
+    NIGHT_SOURCES: ops.NightSources,
     "ops.quarantined_feeds": ops.QuarantinedFeeds,
     "ops.feed_decisions": ops.FeedDecisions,
     WITHDRAWALS: ops.Withdrawals,
@@ -67,8 +68,8 @@ class PastState:
 
     @cached_property
     def _governing(self) -> pl.DataFrame:
-        nights = self._then("ops.night_sources").filter(pl.col("version_id") != "")
-        return nights.filter(service_date=self.published.service_date)
+        rows = night_rows(self._then(NIGHT_SOURCES), self.published.service_date)
+        return rows.filter(pl.col("version_id") != "")
 
     @cached_property
     def _stood(self) -> pl.DataFrame:

@@ -16,7 +16,7 @@ import dataframely as dy
 import polars as pl
 
 from pipelines.contracts.figure import one_of
-from pipelines.warehouse.state import Governing
+from pipelines.warehouse.night_sources import Governing
 
 TONIGHT, LATEST_BEFORE, YEAR_BEFORE = "tonight", "latest before", "year before"
 DAYS_A_YEAR = 364  # 52 weeks

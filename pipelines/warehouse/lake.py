@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import count
+from math import prod
 from pathlib import Path
 from typing import TypeVar
 
@@ -79,12 +80,14 @@ class Selection:
     """Some partitions of a table; without keys, or before it was ever written, it is empty.
 
     So it is without rows: of a table that never had any DuckLake asks its catalog for each column.
+    One that `is_whole` selects every partition that has rows, and none need be looked for.
     """
 
     table: str
     contract: type[dy.Schema]
     keys: Sequence[Mapping[str, object]]
     row_count: int
+    is_whole: bool = False
 
 
 @dataclass
@@ -203,7 +206,8 @@ class Lake:
             empty = (f"NULL::{sql_type(column)} AS {quoted(name)}" for name, column in columns)
             return f"SELECT {', '.join(empty)} WHERE false"
         names = ", ".join(self._columns(item.table, item.contract))
-        return f"SELECT {names} FROM {self.address(item.table)} WHERE {selection(item.keys)}"  # noqa: S608  # quoted names
+        where = "true" if item.is_whole else selection(item.keys)
+        return f"SELECT {names} FROM {self.address(item.table)} WHERE {where}"  # noqa: S608  # quoted names
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
         """The answer to a query on the lake's connection."""
@@ -371,15 +375,19 @@ def read_once(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> Iter
 
 
 def selection(keys: Sequence[Mapping[str, object]]) -> str:
-    """SQL that selects partitions by their keys; each column alone first, so files are skipped."""
+    """SQL that selects partitions by their keys; each column alone first, so files are skipped.
+
+    All columns together are compared only where some combination is not meant: that is slow.
+    """
     columns = list(keys[0])
+    values = [sorted({_literal(key[column]) for key in keys}) for column in columns]
     lists = [
-        f"{quoted(column)} IN ({', '.join(sorted({_literal(key[column]) for key in keys}))})"
-        for column in columns
+        f"{quoted(column)} IN ({', '.join(some)})"
+        for column, some in zip(columns, values, strict=True)
     ]
-    if len(columns) > 1:
+    rows = sorted({f"({', '.join(_literal(key[c]) for c in columns)})" for key in keys})
+    if len(rows) != prod(map(len, values)):
         names = ", ".join(quoted(column) for column in columns)
-        rows = sorted(f"({', '.join(_literal(key[c]) for c in columns)})" for key in keys)
         lists.append(f"({names}) IN ({', '.join(rows)})")
     return " AND ".join(lists)
 

@@ -11,6 +11,7 @@ import polars as pl
 from pipelines.warehouse import ops
 from pipelines.warehouse.editions import EDITIONS
 from pipelines.warehouse.lake import Lake
+from pipelines.warehouse.night_sources import every_night
 
 _BETWEEN = "service_date BETWEEN ? AND ?"
 
@@ -41,8 +42,8 @@ def published_nights(
 
 
 def _governing(lake: Lake, ends: list[date]) -> dict[date, set[tuple[str, str]]]:
-    where = f"{_BETWEEN} AND version_id <> ''"
-    rows = lake.read("ops.night_sources", ops.NightSources, where, ends)
+    is_asked = pl.col("service_date").is_between(ends[0], ends[1])
+    rows = every_night(lake).filter(is_asked, pl.col("version_id") != "")
     found: dict[date, set[tuple[str, str]]] = {}
     for day, *pair in rows.select("service_date", "source_id", "version_id").iter_rows():
         found.setdefault(day, set()).add((pair[0], pair[1]))

@@ -34,7 +34,8 @@ class FetchAttempts(dy.Schema):
 
 
 class NightSources(dy.Schema):
-    """One row per object of a source that governs a night."""
+    """One row per object of a source that governs a night; of a series, per object that differs
+    from the night before (`warehouse.night_sources`)."""
 
     service_date = dy.Date(primary_key=True, description="The night.")
     source_id = dy.String(primary_key=True, description="Source as the city file names it.")

@@ -18,7 +18,8 @@ from pipelines import flow
 from pipelines.contracts import load_contract
 from pipelines.contracts.ddl import quoted
 from pipelines.warehouse.lake import Lake, selection
-from pipelines.warehouse.state import Governing, version_key, version_keys
+from pipelines.warehouse.night_sources import Governing
+from pipelines.warehouse.state import version_key, version_keys
 
 Key = dict[str, object]
 _TOLD: dict[str, type[pl.DataType]] = {

@@ -29,10 +29,14 @@ STORAGE_VERSION = "v1.0.0"  # opens in every DuckDB 1.x and 2.x
 
 @dataclass(frozen=True)
 class Portion:
-    """Partitions of a table that go out, as they stood in one snapshot (None: as they are now)."""
+    """Partitions of a table that go out, as they stood in one snapshot (None: as they are now).
+
+    Those that are `is_out` are taken from the file that is out now, if it has the table.
+    """
 
     keys: Sequence[Mapping[str, object]]
-    snapshot_id: int | None
+    snapshot_id: int | None = None
+    is_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ def build_file(
 ) -> Path:
     """Build the file beside its target, check it and return its path; swap it with `swap_file`.
 
-    `macros` are statements that make macros over the tables.
+    `macros` are statements that make macros over the tables. Portions that are out are taken from
+    the file in the target's place.
 
     Raises `PublishError` where it can't be built, or does not hold what it should.
     """
@@ -65,8 +70,9 @@ def build_file(
             f"ATTACH {quoted_text(str(building))} AS {name} (STORAGE_VERSION '{STORAGE_VERSION}')"
         )
         try:
-            connection.execute(f"USE {name}")  # what macros name is found wherever the file is
-            _fill(connection, lake, name, tables, macros)
+            with _files(connection, name, target, tables) as files:
+                connection.execute(f"USE {name}")  # what macros name is found wherever the file is
+                _fill(connection, lake, files, tables, macros)
             connection.execute(f"CHECKPOINT {name}")
         finally:
             connection.execute("USE memory")
@@ -86,6 +92,33 @@ def build_file(
         os.fsync(file.fileno())
     building.chmod(0o444)
     return building
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The names under which the file to be filled and the one that is out now are attached, and
+    the tables that may be taken from the latter."""
+
+    new: str
+    old: str
+    old_tables: frozenset[tuple[str, str]] = frozenset()
+
+
+@contextmanager
+def _files(
+    connection: Connection, new: str, target: Path, tables: Sequence[PublishedTable]
+) -> Iterator[_Files]:
+    """Both files; the one in the target's place is attached where anything is taken from it."""
+    old = f"published_{os.getpid()}"
+    if not any(portion.is_out for table in tables for portion in table.portions):
+        yield _Files(new, old)
+        return
+    connection.execute(f"ATTACH {quoted_text(str(target))} AS {old} (READ_ONLY)")
+    try:
+        sql = f"SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = '{old}'"  # noqa: S608  # our own name
+        yield _Files(new, old, frozenset(connection.execute(sql).fetchall()))
+    finally:
+        connection.execute(f"DETACH {old}")
 
 
 def swap_file(building: Path, target: Path) -> None:
@@ -121,7 +154,7 @@ def _exchange(one: Path, other: Path) -> bool:
 def _fill(
     connection: Connection,
     lake: Lake,
-    database: str,
+    files: _Files,
     tables: Sequence[PublishedTable],
     macros: Sequence[str],
 ) -> None:
@@ -129,7 +162,7 @@ def _fill(
     connection.begin()
     try:
         for table in tables:
-            _write_table(connection, lake, database, table)
+            _write_table(connection, lake, files, table)
         for statement in macros:
             connection.execute(statement)
     except BaseException:
@@ -138,10 +171,12 @@ def _fill(
     connection.commit()
 
 
-def _write_table(connection: Connection, lake: Lake, database: str, table: PublishedTable) -> None:
+def _write_table(connection: Connection, lake: Lake, files: _Files, table: PublishedTable) -> None:
     schema, _, name = table.name.partition(".")
-    address = f"{database}.{quoted(schema)}.{quoted(name)}"
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {database}.{quoted(schema)}")
+    place = f"{quoted(schema)}.{quoted(name)}"
+    address = f"{files.new}.{place}"
+    is_there = (schema, name) in files.old_tables
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {files.new}.{quoted(schema)}")
     connection.execute(create_table_sql(address, table.contract, constraints=True))
     columns = ", ".join(quoted(column) for column in table.contract.column_names())
     order = ", ".join(quoted(column) for column in table.contract.primary_key()) or "ALL"
@@ -155,14 +190,19 @@ def _write_table(connection: Connection, lake: Lake, database: str, table: Publi
         # A table may be older than a column of its contract, all the more as it stood once.
         names = ", ".join(quoted_text(column) for column in table.contract.column_names())
         parts = " UNION ALL BY NAME ".join(
-            f"SELECT COLUMNS(lambda name: name IN ({names})) FROM {lake.address(table.name)}"  # noqa: S608  # quoted names
-            + ("" if part.snapshot_id is None else f" AT (VERSION => {part.snapshot_id})")
+            f"SELECT COLUMNS(lambda name: name IN ({names})) FROM "  # noqa: S608  # quoted names
+            + (f"{files.old}.{place}" if part.is_out and is_there else _in_lake(lake, table, part))
             + f" WHERE {selection(part.keys)}"
             for part in table.portions
         )
         connection.execute(f"INSERT INTO {address} BY NAME FROM ({parts}) ORDER BY {order}")
     for statement in comment_sql(address, table.contract):
         connection.execute(statement)
+
+
+def _in_lake(lake: Lake, table: PublishedTable, portion: Portion) -> str:
+    number = portion.snapshot_id
+    return lake.address(table.name) + ("" if number is None else f" AT (VERSION => {number})")
 
 
 def _check_file(path: Path, tables: Sequence[PublishedTable]) -> None:

@@ -13,8 +13,8 @@ import dataframely as dy
 import polars as pl
 
 from pipelines.staging.fleet import RegisterVersions
-from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake
+from pipelines.warehouse.night_sources import every_night
 from pipelines.warehouse.state import key_text, stands, version_key
 
 VEHICLES = "staging.vehicles"
@@ -25,7 +25,7 @@ def register_versions(lake: Lake, source_ids: Collection[str]) -> dy.DataFrame[R
     """The runs of nights on which one version of an object governed; sorted by key."""
     names = sorted(source_ids)
     where = f"source_id IN ({', '.join('?' for _ in names) or 'NULL'})"
-    rows = lake.read("ops.night_sources", ops.NightSources, where, names)
+    rows = every_night(lake, where, names)
     nights = rows.select("source_id", "service_date").unique().sort("source_id", "service_date")
     nights = nights.with_columns(
         next_date=pl.col("service_date").shift(-1).over("source_id"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,6 +14,7 @@ from pipelines.contracts.canonical import in_key_order
 from pipelines.flow import Table
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Added, Lake, Partition
+from pipelines.warehouse.night_sources import Governing
 from pipelines.warehouse.parts import PartWriter
 
 ROWS_AT_ONCE = 2_000_000  # hashed as text and written to a file of their own: some 200 MB
@@ -27,22 +28,6 @@ class Stand:
     content_hash: str
     row_count: int
     refused_count: int
-
-
-@dataclass(frozen=True)
-class Governing:
-    """One object of a source that governs a night."""
-
-    source_id: str
-    object_name: str
-    version_id: str
-    sha256: str
-    kind: str
-    mark: str
-    is_stale: bool
-    good_date: date | None
-    reason: str
-    is_assumed: bool = False
 
 
 def version_key(source_id: str, version_id: str) -> dict[str, object]:
@@ -132,49 +117,6 @@ def finished(
         writer.table, writer.key, writer.contract, writer.rest, is_new, tuple(writer.files)
     )
     return [rows, Partition("ops.partitions", stand_key, ops.Partitions, row, is_new)], stand
-
-
-def governing(
-    lake: Lake, service_date: date, kinds: Iterable[str] | None = None
-) -> list[Governing]:
-    """The objects that govern a night, those that have a version, in a stable order."""
-    rows = lake.read("ops.night_sources", ops.NightSources, "service_date = ?", [service_date])
-    wanted = None if kinds is None else set(kinds)
-    return [
-        Governing(**row)
-        for row in rows.drop("service_date").sort("source_id", "object_name").iter_rows(named=True)
-        if wanted is None or row["kind"] in wanted
-    ]
-
-
-def last_good(lake: Lake, source_id: str, service_date: date) -> tuple[dict[str, Governing], bool]:
-    """A source's objects by name, as they governed its latest night up to the date, and whether
-    the lake has the night of that date."""
-    rows = lake.read(
-        "ops.night_sources",
-        ops.NightSources,
-        "source_id = ? AND service_date <= ?",
-        [source_id, service_date],
-    )
-    good = rows.filter(pl.col("version_id") != "")
-    latest = good.filter(pl.col("service_date") == pl.col("service_date").max())
-    objects = {
-        row["object_name"]: Governing(**row)
-        for row in latest.drop("service_date").iter_rows(named=True)
-    }
-    return objects, service_date in rows.get_column("service_date")
-
-
-def night_sources_partition(
-    service_date: date, source_id: str, objects: Sequence[Governing], *, is_new: bool = False
-) -> Partition:
-    """What replaces a source's rows of a night."""
-    rows = pl.DataFrame(
-        [{"service_date": service_date, **vars(item)} for item in objects],
-        schema={name: c.dtype for name, c in ops.NightSources.columns().items()},
-    )
-    key = {"service_date": service_date, "source_id": source_id}
-    return Partition("ops.night_sources", key, ops.NightSources, rows, is_new)
 
 
 def step_row(run_id: str, service_date: date, report: Mapping[str, Any]) -> Added:

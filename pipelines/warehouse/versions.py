@@ -23,7 +23,7 @@ from pipelines.staging.gtfs.governing import (
 )
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake
-from pipelines.warehouse.state import Governing
+from pipelines.warehouse.night_sources import Governing, every_night
 
 FEEDS = "gtfs"  # the kind of source whose versions govern by their dates
 FEED_VERSIONS = "staging.feed_versions"
@@ -111,12 +111,10 @@ def governing_a_day(sources: Sequence[Governing], days: pl.DataFrame, day: date)
 
 def version_changes(lake: Lake, service_date: date) -> dy.DataFrame[VersionChanges]:
     """The feeds that another version governs on a night than on their latest night before it."""
-    rows = lake.read(
-        "ops.night_sources",
-        ops.NightSources,
-        "kind = ? AND service_date <= ? AND version_id <> ''",
-        [FEEDS, service_date],
-    ).filter(pl.len().over("source_id", "service_date") == 1)
+    nights = every_night(lake, "kind = ?", [FEEDS])
+    rows = nights.filter(pl.col("service_date") <= service_date, pl.col("version_id") != "").filter(
+        pl.len().over("source_id", "service_date") == 1
+    )
     tonight = rows.filter(service_date=service_date)
     earlier = rows.filter(pl.col("service_date") < service_date).sort("service_date")
     before = earlier.unique("source_id", keep="last", maintain_order=True)

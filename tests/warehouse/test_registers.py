@@ -10,8 +10,9 @@ import pytest
 from pipelines.settings import Settings
 from pipelines.staging.fleet import Vehicles
 from pipelines.warehouse.lake import Lake, open_lake
+from pipelines.warehouse.night_sources import Governing, SourceNights
 from pipelines.warehouse.registers import VEHICLES, register_versions
-from pipelines.warehouse.state import Governing, night_sources_partition, version_key, written
+from pipelines.warehouse.state import version_key, written
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ def governs(lake: Lake, source_id: str, day: date, **objects: str) -> None:
                   reason="")
         for name, version in objects.items()
     ]  # fmt: skip
-    lake.write([night_sources_partition(day, source_id, rows)])
+    lake.write(SourceNights(lake, source_id).partitions(day, rows))
 
 
 def runs(lake: Lake, *source_ids: str) -> list[tuple[object, ...]]:
