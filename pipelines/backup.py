@@ -28,7 +28,13 @@ from pipelines.fingerprint import code_version
 from pipelines.publication import file_sha256
 from pipelines.settings import Settings
 from pipelines.upkeep import only_one, write_act
-from pipelines.warehouse.catalog_copy import DUMP_NAME, SQLITE_NAME, copy_catalog, put_back
+from pipelines.warehouse.catalog_copy import (
+    DUMP_NAME,
+    SQLITE_NAME,
+    copy_catalog,
+    is_there,
+    put_back,
+)
 from pipelines.warehouse.lake import open_lake
 from pipelines.warehouse.maintenance import live_files
 
@@ -113,12 +119,12 @@ def restore_backup(settings: Settings, city: City, folder: Path, run_id: str) ->
     with only_one(settings):
         places = _places(settings)
         taken = [str(place) for place in places.values() if any(_files(place))]
-        if not settings.catalog.startswith("postgres:") and Path(settings.catalog).exists():
+        if is_there(settings.catalog, settings.access.catalog_password):
             taken.append(settings.catalog)
         if taken:
             raise BackupError(
                 f"There is something already: {sample_text(taken)}.",
-                "Restore into an empty place: move it away, or set QALA_DATA.",
+                "Restore into an empty place: move it away, set QALA_DATA, or make a new database.",
             )
         for name in backup.files:
             room, _, rest = name.partition("/")

@@ -168,6 +168,7 @@ def _old_backup(lake: Lake, city: City, now: datetime) -> Iterator[Alert]:
     done = lake.read("ops.upkeeps", ops.Upkeeps, "act = 'backup'").get_column("done_at")
     latest: datetime | None = done.max()  # type: ignore[assignment]  # a column of instants
     if latest is None or now - latest > timedelta(days=city.upkeep.backup_days):
-        since = f"{latest:%Y-%m-%d %H:%M} UTC" if latest else "there is none"
+        since = f"{latest:%Y-%m-%d %H:%M} UTC" if latest else "ever"
+        what = f"The last backup is of {since}" if latest else "There is no backup"
         limit = f"{city.upkeep.backup_days} days are allowed"
-        yield Alert("old_backup", since, f"The last backup is of {since}; {limit}.", since)
+        yield Alert("old_backup", since, f"{what}; {limit}.", since)

@@ -1,7 +1,8 @@
 """A lake's catalog as one file: a copy of one moment, made while others write, and put back.
 
 On SQLite that is SQLite's own online backup, on PostgreSQL a dump by `pg_dump`, put back by
-`pg_restore` into an empty database. Both programs come with PostgreSQL's client.
+`pg_restore` into an empty database, without the rights of its roles, which the preparation of the
+servers gives. The programs come with PostgreSQL's client.
 """
 
 from __future__ import annotations
@@ -44,6 +45,16 @@ def copy_catalog(catalog: str, folder: Path, password: str = "") -> Path:
     return target
 
 
+def is_there(catalog: str, password: str = "") -> bool:
+    """Whether there is a catalog already, or a database with any table. Raises `BackupError`."""
+    if not catalog.startswith("postgres:"):
+        return Path(catalog).exists()
+    ours = "schemaname NOT IN ('pg_catalog', 'information_schema')"
+    question = f"SELECT count(*) FROM pg_tables WHERE {ours}"  # noqa: S608  # our own words
+    options = ("--no-psqlrc", "--tuples-only", "--no-align", f"--command={question}")
+    return _run("psql", _database(catalog), *options, password=password).strip() != "0"
+
+
 def put_back(file: Path, catalog: str, password: str = "") -> None:
     """Make a catalog from a copy, where none is. Raises `BackupError`."""
     is_dump = file.name == DUMP_NAME
@@ -53,7 +64,7 @@ def put_back(file: Path, catalog: str, password: str = "") -> None:
             "Set QALA_CATALOG to the kind of catalog that was backed up.",
         )
     if is_dump:
-        options = ("--no-owner", "--exit-on-error", "--single-transaction")
+        options = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
         _run("pg_restore", *options, _database(catalog), str(file), password=password)
         return
     target = Path(catalog)
@@ -67,7 +78,8 @@ def _database(catalog: str) -> str:
     return f"--dbname={catalog.partition(':')[2]}"
 
 
-def _run(program: str, *arguments: str, password: str) -> None:
+def _run(program: str, *arguments: str, password: str) -> str:
+    """What one of PostgreSQL's programs says."""
     path = shutil.which(program)
     if path is None:
         raise BackupError(f"{program} is not installed.", "Install postgresql-client.")
@@ -84,3 +96,4 @@ def _run(program: str, *arguments: str, password: str) -> None:
             f"{program} failed: {done.stderr.strip()[:MOST_WORDS]}.",
             "Check QALA_CATALOG, the rights of its user, and that a database to restore is empty.",
         )
+    return done.stdout

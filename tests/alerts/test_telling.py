@@ -15,6 +15,7 @@ from pipelines.alerts import send as sending
 from pipelines.alerts import telling
 from pipelines.alerts.due import due_alerts
 from pipelines.alerts.telling import tell
+from pipelines.backup import make_backup
 from pipelines.city_file import City, load_city
 from pipelines.errors import AlertError, LakeError
 from pipelines.settings import ROOT, Settings, load_settings
@@ -121,6 +122,26 @@ def test_what_the_audit_and_a_delivery_left(toytown: Path) -> None:
             ]
         )
     assert kinds_due() == ["failed_audit", "failed_delivery"]
+
+
+def test_a_backup_that_is_older_than_allowed(toytown: Path, tmp_path: Path) -> None:
+    file = toytown / "toy.toml"
+    file.write_text(file.read_text() + "\n[upkeep]\nbackup_days = 2\n")
+    settings, toy = city()
+    now = datetime.now(UTC)  # a backup is of the moment at which it was made
+
+    def told(days: float) -> list[str]:
+        with open_lake(settings, read_only=True) as lake:
+            found = due_alerts(lake, toy, now + timedelta(days=days))
+        return [alert.what for alert in found if alert.kind == "old_backup"]
+
+    assert told(0) == ["There is no backup; 2 days are allowed."]
+    make_backup(settings, toy, tmp_path / "backups", "test", now)
+    assert told(1.9) == []
+    assert len(told(2.1)) == 1
+    file.write_text(SMALL + ALERTS)
+    toy = city()[1]
+    assert told(99) == [], "nobody asked for backups"
 
 
 def test_each_alert_is_told_once(toytown: Path, channels: tuple[Mailbox, Hook]) -> None:

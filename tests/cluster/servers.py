@@ -62,6 +62,19 @@ class LakeServers:
             ),
         )
 
+    def environment(self, prefix: str) -> dict[str, str]:
+        """What programs are told of such a lake."""
+        settings = self.settings(prefix)
+        return {
+            "AWS_ACCESS_KEY_ID_FILE": str(self.home / "secrets" / "s3_lake_key"),
+            "AWS_SECRET_ACCESS_KEY_FILE": str(self.home / "secrets" / "s3_lake_secret"),
+            "AWS_ENDPOINT_URL": self.s3_address,
+            "AWS_REGION": "us-east-1",
+            "QALA_CATALOG": settings.catalog,
+            "QALA_CATALOG_PASSWORD_FILE": str(self.home / "secrets" / "lake_password"),
+            "QALA_OBJECTS": settings.objects,
+        }
+
     def start_s3(self) -> None:
         start_s3(self.groups, self.home, self.s3_ports, self.home / "secrets" / "s3_config")
 

@@ -112,15 +112,7 @@ def write_days(writer: int) -> None:
 
 def test_writers_beside_each_other_lose_and_double_nothing(servers: LakeServers) -> None:
     settings = servers.settings("beside")
-    environment = os.environ | {
-        "AWS_ACCESS_KEY_ID_FILE": str(servers.home / "secrets" / "s3_lake_key"),
-        "AWS_SECRET_ACCESS_KEY_FILE": str(servers.home / "secrets" / "s3_lake_secret"),
-        "AWS_ENDPOINT_URL": servers.s3_address,
-        "AWS_REGION": "us-east-1",
-        "QALA_CATALOG": settings.catalog,
-        "QALA_CATALOG_PASSWORD_FILE": str(servers.home / "secrets" / "lake_password"),
-        "QALA_OBJECTS": settings.objects,
-    }
+    environment = os.environ | servers.environment("beside")
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITE, str(writer)], cwd=ROOT, env=environment)
         for writer in range(WRITERS)
