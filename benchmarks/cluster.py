@@ -1,12 +1,15 @@
-"""One worker beside two on the production topology: twelve days of a million passages each.
+"""One worker beside two on the production topology: the steps of a night that tasks share.
 
 PostgreSQL, Redis, S3 and Airflow with Celery workers of one thread, as `make cluster` starts them.
-The days of passages are counted by four tasks beside each other; what is timed is the span from
-the first one's start to the last one's end, with one worker and with two, whose counts must be the
-same. Two take at most 0.6 of one's time on two cores.
+Three nights, each with one worker and with two, on a cluster of its own: four feeds are fetched and
+staged; twelve days of a million passages are counted by four tasks; the sample city's travel times
+are found by six. What is timed is the span from the first of these tasks' start to the last one's
+end, and all three together. What comes out must be the same: every partition's content hash. Two
+workers take at most 0.6 of one's time on two cores.
 
 The overhead of a task is told too: how long it waited from the moment it could have run, and what
-Airflow, Celery and imports took of its time beside its step.
+Airflow, Celery and imports took of its time beside its step. Router code is compiled before: a city
+compiles it once for each version of the program.
 
 Run: make bench NAME=cluster
 """
@@ -14,9 +17,12 @@ Run: make bench NAME=cluster
 from __future__ import annotations
 
 import os
+import re
 import statistics
+import subprocess
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -28,108 +34,188 @@ import polars as pl
 
 from benchmarks.made_up_passages import TIME_ZONE, make_days
 from benchmarks.passages import the_stations
+from benchmarks.trip_stats import TRIPS, made_up_feed
+from pipelines.settings import ROOT, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from scripts.cluster.__main__ import Cluster
 
-FIRST_DAY, DAYS, DAILY_READINGS, TASKS = date(2026, 9, 16), 12, 1_000_000, 4
+FEEDS, FEED_SIZE = 4, 8  # times Tampa's
+FIRST_DAY, DAYS, DAILY_READINGS, DAY_TASKS = date(2026, 9, 16), 12, 1_000_000, 4
+SAMPLE_DAY, SETS = date(2026, 11, 19), 6
+SAMPLE_SOURCES = ("metro", "bus", "rail", "population", "opportunities")
 MOST_SHARE = 0.6
 NIGHT_SECONDS = 3600.0
-MAPPED = "build_marts.matched_trips"
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "NUMBA_NUM_THREADS": "1", "QALA_THREADS": "1"}
-CITY = f"""\
+CITY = """\
 [city]
 id = "bench"
 name = "Bench"
-time_zone = "{TIME_ZONE}"
-figures = ["matched_trips"]
+time_zone = "{zone}"
+figures = ["{figure}"]
 
 [schedule]
-day_tasks = {TASKS}
-
-[sources.stations]
-kind = "count_stations"
-address = "stations.csv"
-format = "csv"
-mark = "synthetic"
-
-[sources.passages]
-kind = "passages"
-address = "passages"
-format = "parquet"
+day_tasks = {tasks}
+"""
+SOURCE = """
+[sources.{name}]
+kind = "{kind}"
+address = "{address}"
+format = "{format}"
 mark = "synthetic"
 """
+
+Task = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SharedStep:
+    """A night of which tasks share a step: what it is called, its city, and the tasks."""
+
+    name: str
+    write_city: Callable[[Path], None]
+    night: date
+    task_pattern: str
+    task_count: int
+
+    def chosen(self, tasks: Sequence[Task]) -> list[Task]:
+        """The tasks that share the step; all of them must have ended well."""
+        found = [task for task in tasks if re.fullmatch(self.task_pattern, task["task_id"])]
+        states = {task["state"] for task in found}
+        if states != {"success"} or len(found) != self.task_count:
+            raise SystemExit(f"{self.name}: {len(found)} tasks ended {states}")
+        return found
+
+
+def write_feeds(folder: Path) -> None:
+    """A city of some feeds of one size."""
+    (folder / "feed.zip").write_bytes(made_up_feed(TRIPS * FEED_SIZE))
+    sources = (
+        SOURCE.format(name=f"feed_{number}", kind="gtfs", address="feed.zip", format="zip")
+        for number in range(FEEDS)
+    )
+    head = CITY.format(zone="America/New_York", figure="feed_quality", tasks=1)
+    (folder / "bench.toml").write_text(head + "".join(sources), encoding="utf-8")
+
+
+def write_passages(folder: Path) -> None:
+    """A city of some days of passages."""
+    (folder / "passages").mkdir()
+    names = ["station_id", "station_name", "road_name", "role", "latitude", "longitude"]
+    pl.DataFrame(the_stations()).select(names).write_csv(folder / "stations.csv")
+    days = [FIRST_DAY + timedelta(days=number) for number in range(DAYS)]
+    make_days(folder / "passages", days, DAILY_READINGS)
+    head = CITY.format(zone=TIME_ZONE, figure="matched_trips", tasks=DAY_TASKS)
+    stations = SOURCE.format(
+        name="stations", kind="count_stations", address="stations.csv", format="csv"
+    )
+    passages = SOURCE.format(name="passages", kind="passages", address="passages", format="parquet")
+    (folder / "bench.toml").write_text(head + stations + passages, encoding="utf-8")
+
+
+def write_sample(folder: Path) -> None:
+    """The sample city's timetables and cells."""
+    text = (ROOT / "cities" / "almaty.toml").read_text(encoding="utf-8")
+    sections = re.split(r"(?m)^(?=\[sources\.)", text)
+    wanted = tuple(f"[sources.{name}]" for name in SAMPLE_SOURCES)
+    chosen = (section for section in sections if section.startswith(wanted))
+    head = CITY.format(zone="Asia/Almaty", figure="travel_times", tasks=SETS)
+    (folder / "bench.toml").write_text(f"{head}\n{''.join(chosen)}", encoding="utf-8")
+
+
+STEPS = (
+    SharedStep("feeds", write_feeds, FIRST_DAY, r"ingest_\w+\.(fetch|load)", 2 * FEEDS),
+    SharedStep(
+        "days of passages",
+        write_passages,
+        FIRST_DAY + timedelta(days=DAYS - 1),
+        r"build_marts\.matched_trips",
+        DAY_TASKS,
+    ),
+    SharedStep("travel times", write_sample, SAMPLE_DAY, r"build_marts\.travel_times", SETS),
+)
 
 
 @dataclass(frozen=True)
 class Measured:
     """What one night of some workers came to."""
 
-    mapped_seconds: float
-    waited_seconds: float  # of a task, median
+    span_seconds: float
+    waited_seconds: float  # of a task that found a worker free
     beside_seconds: float  # of a task beside its step, median
-    counts: frozenset[tuple[str, str]]
+    hashes: frozenset[tuple[str, str, str]]
 
 
-def main() -> int:
-    """Print the figures; 1 where two workers take too long or count otherwise."""
+def main(only: str = os.environ.get("STEP", "")) -> int:
+    """Print the figures; 1 where two workers take too long or come to something else."""
+    total, is_same = [0.0, 0.0], True
     with tempfile.TemporaryDirectory(prefix="qala-bench-", ignore_cleanup_errors=True) as name:
         home = Path(name)
         home.chmod(0o755)  # PostgreSQL has a user of its own
-        rows = write_city(home / "city")
-        print(f"{rows:,} passages of {DAYS} days, {TASKS} tasks")
-        one, two = (measure(home, workers) for workers in (1, 2))
-    for workers, run in ((1, one), (2, two)):
-        print(
-            f"{workers} workers of one thread: {run.mapped_seconds:.1f} s; a task waits "
-            f"{run.waited_seconds:.1f} s and takes {run.beside_seconds:.1f} s beside its step"
-        )
-    share = two.mapped_seconds / one.mapped_seconds
-    same = two.counts == one.counts
-    print(f"two take {share:.2f} of one's time, {'the same' if same else 'OTHER'} counts")
-    return 0 if same and share <= MOST_SHARE else 1
+        for step in STEPS:
+            if only not in step.name:
+                continue
+            one, two = compared(home / step.name.replace(" ", "-"), step)
+            is_same &= one.hashes == two.hashes
+            total = [total[0] + one.span_seconds, total[1] + two.span_seconds]
+            print(
+                f"{step.name:18}1 worker {one.span_seconds:5.1f} s, 2 workers "
+                f"{two.span_seconds:5.1f} s: {two.span_seconds / one.span_seconds:.2f}; a task of "
+                f"two waits {two.waited_seconds:.1f} s and takes {two.beside_seconds:.1f} s "
+                f"beside its step",
+                flush=True,
+            )
+    share = total[1] / total[0]
+    print(f"all{'':15}1 worker {total[0]:5.1f} s, 2 workers {total[1]:5.1f} s: {share:.2f}")
+    print("the same results" if is_same else "OTHER RESULTS")
+    return 0 if is_same and share <= MOST_SHARE else 1
 
 
-def write_city(folder: Path) -> int:
-    """The city's files; how many passages they hold."""
-    (folder / "passages").mkdir(parents=True)
-    (folder / "bench.toml").write_text(CITY, encoding="utf-8")
-    names = ["station_id", "station_name", "road_name", "role", "latitude", "longitude"]
-    pl.DataFrame(the_stations()).select(names).write_csv(folder / "stations.csv")
-    days = [FIRST_DAY + timedelta(days=number) for number in range(DAYS)]
-    return make_days(folder / "passages", days, DAILY_READINGS)
+def compared(home: Path, step: SharedStep) -> tuple[Measured, Measured]:
+    """The same night with one worker and with two."""
+    city = home / "city"
+    city.mkdir(parents=True)
+    home.chmod(0o755)
+    step.write_city(city)
+    told = {
+        **ONE_THREAD,
+        "NUMBA_CACHE_DIR": str(home / "compiled"),
+        "QALA_CITY": str(city / "bench.toml"),
+    }
+    if step.write_city is write_sample:
+        with _environment({**told, "QALA_DATA": str(home / "compiling")}):
+            command = [sys.executable, "-m", "pipelines.cli", "nightly", "--date", str(step.night)]
+            subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # our own program
+    found = []
+    for workers in (1, 2):
+        with _environment({**told, "QALA_DATA": str(home / f"{workers}")}):
+            found.append(measure(home / f"cluster-{workers}", workers, step))
+    return found[0], found[1]
 
 
-def measure(home: Path, workers: int) -> Measured:
+def measure(home: Path, workers: int, step: SharedStep) -> Measured:
     """Run the night on a cluster of its own."""
-    from pipelines.settings import load_settings
     from pipelines.warehouse import ops
     from pipelines.warehouse.attach import let_go
     from pipelines.warehouse.lake import open_lake
     from scripts.cluster.__main__ import cluster
 
-    told = {
-        "QALA_CITY": str(home / "city" / "bench.toml"),
-        "QALA_DATA": str(home / f"{workers}"),
-        **ONE_THREAD,
-    }
-    key = (FIRST_DAY + timedelta(days=DAYS - 1)).isoformat()
-    with _environment(told):
-        settings = load_settings()
-        with cluster(settings, home / f"cluster-{workers}", workers) as found:
-            night = found.client.run(found.groups, "nightly", key, NIGHT_SECONDS)
-            lake_names = ("QALA_CATALOG", "QALA_OBJECTS", "QALA_CATALOG_PASSWORD_FILE", "AWS_")
-            ours = {n: v for n, v in found.environment.items() if n.startswith(lake_names)}
-            with _environment(ours), open_lake(load_settings(), read_only=True) as lake:
-                steps = lake.read("ops.steps", ops.Steps)
-                parts = lake.read(
-                    "ops.partitions", ops.Partitions, "table_name = 'marts.matched_trips'"
-                )
-        let_go()
+    with cluster(load_settings(), home, workers) as found:
+        night = found.client.run(found.groups, "nightly", step.night.isoformat(), NIGHT_SECONDS)
+        with _environment(_lake(found)), open_lake(load_settings(), read_only=True) as lake:
+            steps = lake.read("ops.steps", ops.Steps)
+            parts = lake.read("ops.partitions", ops.Partitions)
+    let_go()
+    tasks = step.chosen(night.tasks)
+    span = max(_at(task, "end_date") for task in tasks) - min(
+        _at(task, "start_date") for task in tasks
+    )
+    waited = min(_at(task, "start_date") - _at(task, "scheduled_when") for task in tasks)
     return Measured(
-        *_mapped(night.tasks),
-        _beside(night.tasks, steps),
-        frozenset(parts.select("partition_key", "content_hash").rows()),
+        span.total_seconds(),
+        waited.total_seconds(),
+        _beside(tasks, steps),
+        frozenset(parts.select("table_name", "partition_key", "content_hash").rows()),
     )
 
 
@@ -139,28 +225,22 @@ def _environment(told: Mapping[str, str]) -> Iterator[None]:
         yield
 
 
-def _mapped(tasks: tuple[dict[str, Any], ...]) -> tuple[float, float]:
-    """The span of the mapped step, and how long a task of it waited."""
-    chosen = [task for task in tasks if task["task_id"] == MAPPED]
-    states = {task["state"] for task in chosen}
-    if states != {"success"} or len(chosen) != TASKS:
-        raise SystemExit(f"the mapped step ended {states}")
-    first, last = (pick(_at(task, name) for task in chosen)
-                   for pick, name in ((min, "start_date"), (max, "end_date")))  # fmt: skip
-    # Of those that found a worker free.
-    waited = min((_at(task, "start_date") - _at(task, "scheduled_when")) for task in chosen)
-    return (last - first).total_seconds(), waited.total_seconds()
+def _lake(found: Cluster) -> dict[str, str]:
+    """What opens the cluster's lake."""
+    names = ("QALA_CATALOG", "QALA_OBJECTS", "AWS_")
+    return {n: value for n, value in found.environment.items() if n.startswith(names)}
 
 
-def _beside(tasks: tuple[dict[str, Any], ...], steps: pl.DataFrame) -> float:
-    """What a task of the mapped step takes beside its step: median seconds."""
-    own = steps.filter(pl.col("step").str.starts_with("build marts.matched_trips"))
-    durations = sorted(task["duration"] for task in tasks if task["task_id"] == MAPPED)
-    worked = sorted(own.get_column("duration_seconds"))
-    return float(statistics.median(a - b for a, b in zip(durations, worked, strict=True)))
+def _beside(tasks: Sequence[Task], steps: pl.DataFrame) -> float:
+    """What a task of the shared step takes beside its step: median seconds of the largest."""
+    durations = sorted((task["duration"] for task in tasks), reverse=True)
+    shared = pl.col("step").str.contains(r"^(load|build marts\.(matched_trips|travel_times))")
+    worked = steps.filter(shared).get_column("duration_seconds").sort(descending=True)
+    pairs = list(zip(durations, worked, strict=False))[: len(tasks) // 2]
+    return float(statistics.median(took - step for took, step in pairs))
 
 
-def _at(task: Mapping[str, Any], name: str) -> datetime:
+def _at(task: Task, name: str) -> datetime:
     return datetime.fromisoformat(task[name])
 
 

@@ -151,6 +151,8 @@ class Build:
             pairs = self._changes.select("source_id", "before_version_id").rows()
             keys.extend(key for pair in pairs if (key := version_key(*pair)) not in keys)
         place, count = self.share
+        if self.table.by == "inputs":  # the largest are first: shares of one size
+            return keys[place::count]
         return keys[len(keys) * place // count : len(keys) * (place + 1) // count]
 
     def _input_keys(self, read: flow.Table, key: Key) -> list[Key]:
@@ -409,11 +411,19 @@ def partition_keys(
 
 
 def inputs_keys(lake: Lake, table: flow.Table, service_date: date) -> list[Key]:
-    """The partitions by inputs of a night: those that the first table read names."""
+    """The partitions by inputs of a night: those that the first table read names.
+
+    Those with the most runs to be drawn come first, since they take longest.
+    """
     names = flow.table(table.reads[0])
     rows = lake.read_partitions(names.name, load_contract(names), [date_key(service_date)])
-    ids = rows.get_column(INPUTS_ID).drop_nulls().unique().sort()
-    return [{INPUTS_ID: inputs_id} for inputs_id in ids]
+    sizes = (
+        rows.drop_nulls(INPUTS_ID)
+        .group_by(INPUTS_ID)
+        .agg(size=(pl.col("run_count") * pl.col("draw_count")).max())
+    )
+    ordered = sizes.sort("size", INPUTS_ID, descending=[True, False])
+    return [{INPUTS_ID: inputs_id} for inputs_id in ordered.get_column(INPUTS_ID)]
 
 
 def source_keys(sources: Iterable[Governing], kinds: frozenset[str]) -> list[Key]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from pipelines import run
-from pipelines.build import INPUTS_ID
+from pipelines.build import INPUTS_ID, inputs_keys
 from pipelines.contracts import load_contract
 from pipelines.errors import QalaError
 from pipelines.flow import table
@@ -21,6 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 FIGURES = 'figures = ["metro_contribution", "reach_change"]\n'
 REACH = CITY.replace("[city]\n", f"[city]\n{FIGURES}", 1)
+TUESDAY = "2026-11-17"
 ROUTED = ("marts.reach_inputs", "marts.travel_times", "marts.opportunities_reached")
 
 
@@ -86,6 +88,24 @@ def _more_people(city: Path) -> None:
 def _other_window(city: Path) -> None:
     window = '\n[departure_window]\nstart = "07:00"\nend = "09:01"\n'
     (city / "toy.toml").write_text(REACH + window)
+
+
+def test_tasks_share_the_sets_of_inputs_the_largest_first(city: Path) -> None:
+    for source_id in ("transit", "people", "districts"):
+        run.load(source_id, run.fetch(source_id, TUESDAY, "r"), TUESDAY, "r")
+    run.build("marts.reach_inputs", TUESDAY, "r")
+    name, times = "marts.reach_inputs", table("marts.travel_times")
+    with open_lake(load_settings()) as lake:
+        rows = lake.read(name, load_contract(table(name))).drop_nulls(INPUTS_ID)
+        order = [key[INPUTS_ID] for key in inputs_keys(lake, times, date.fromisoformat(TUESDAY))]
+    sizes = {row[INPUTS_ID]: row["run_count"] * row["draw_count"] for row in rows.to_dicts()}
+    assert [sizes[one] for one in order] == sorted(sizes.values(), reverse=True)  # type: ignore[index]  # texts
+    assert len(set(sizes.values())) > 1
+    for place in (0, 1):
+        before = partitions() if place else set()
+        assert run.build(times.name, TUESDAY, "r", share=(place, 2))["outcome"] == "done"
+        assert partitions() - before == set(order[place::2])
+    assert run.build(times.name, TUESDAY, "r")["outcome"] == "unchanged"
 
 
 def test_what_travel_times_stand_on_makes_them_anew(city: Path) -> None:
