@@ -48,6 +48,8 @@ def forgotten_hashes(lake: Lake, source_id: str, kind: str) -> frozenset[str]:
 
 def forget(lake: Lake, landing: Landing, first_kept_date: date, night_date: date) -> int:
     """Forget all versions with rows before a local day; returns how many are new among them."""
+    if not _personal_source_ids(lake):
+        return 0
     known = lake.read(FORGOTTEN, ops.Forgotten).select("source_id", "version_id")
     rows = _not_held(
         lake, _old_versions(lake, first_kept_date).join(known, on=known.columns, how="anti")
@@ -66,8 +68,8 @@ def forget(lake: Lake, landing: Landing, first_kept_date: date, night_date: date
 
 def _not_held(lake: Lake, versions: pl.DataFrame) -> pl.DataFrame:
     """The versions without those that a legal hold keeps, by the nights they were fetched for."""
-    in_force = holds(lake)
-    if not in_force or versions.is_empty():
+    in_force = holds(lake) if versions.height else []
+    if not in_force:
         return versions
     pair = ["source_id", "version_id"]
     attempts = lake.read("ops.fetch_attempts", ops.FetchAttempts, "sha256 <> ''")
@@ -110,14 +112,17 @@ def _personal_tables() -> list[flow.Table]:
 
 def _personal_sources(lake: Lake) -> pl.DataFrame:
     """What sources of single vehicles ever brought: source_id, version_id, arrived_date."""
-    kinds = [table.source for table in _personal_tables()]
-    names = source_ids(lake, kinds)
+    names = _personal_source_ids(lake)
     attempts = lake.read("ops.fetch_attempts", ops.FetchAttempts, "version_id <> ''")
     return (
         attempts.filter(pl.col("source_id").is_in(names))
         .group_by("source_id", "version_id")
         .agg(arrived_date=pl.col("service_date").min())
     )
+
+
+def _personal_source_ids(lake: Lake) -> list[str]:
+    return source_ids(lake, [table.source for table in _personal_tables()])
 
 
 def _emptied(lake: Lake, pairs: Iterable[tuple[str, str]]) -> Iterable[Partition]:

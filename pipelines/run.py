@@ -374,15 +374,16 @@ def _step(
         make_tables(lake)
         ended = [] if before is None else [before]
         try:
-            outcome, rows, text = work(lake)
-        except QalaError as error:
-            ended.append(_report(step, "failed", None, started, str(error)))
+            with lake.holding_last_write():
+                outcome, rows, text = work(lake)
+            report = _report(step, outcome, rows, started, text)
+            lake.write(added=[step_row(run_id, day, one) for one in (*ended, report)])
+        except Exception as error:
+            if isinstance(error, QalaError):
+                ended.append(_report(step, "failed", None, started, str(error)))
+            lake.write(added=[step_row(run_id, day, one) for one in ended])
             raise
-        else:
-            ended.append(_report(step, outcome, rows, started, text))
-        finally:
-            lake.write(added=[step_row(run_id, day, report) for report in ended])
-    return ended[-1]
+    return report
 
 
 def _report(step: str, outcome: str, rows: int | None, started: float, text: str) -> Report:

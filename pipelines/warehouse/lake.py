@@ -66,6 +66,9 @@ class Added:
     rows: pl.DataFrame
 
 
+_Writes = tuple[Sequence[Partition], Sequence[Added]]
+
+
 @dataclass(frozen=True)
 class NewTable:
     """A table to be made: its contract, and the columns of a partition's key."""
@@ -105,6 +108,8 @@ class Lake:
     _made: dict[str, frozenset[str]] = field(default_factory=dict)  # made or changed, uncommitted
     _has_looked: bool = False
     _is_reading: bool = False  # within a transaction, for which DuckLake reads its catalog once
+    _is_holding: bool = False
+    _held: _Writes = ((), ())  # partitions and added rows
 
     @property
     def objects(self) -> str:
@@ -112,7 +117,34 @@ class Lake:
         return self.store.objects
 
     def write(self, partitions: Sequence[Partition] = (), added: Sequence[Added] = ()) -> None:
-        """Replace whole partitions and add rows in one transaction: all of it, or nothing."""
+        """Replace whole partitions and add rows in one transaction: all of it, or nothing.
+
+        What was held (`holding_last_write`) goes with it.
+        """
+        if self._is_holding:
+            self._flush()
+            self._held = (partitions, added)
+            return
+        held, self._held = self._held, ((), ())
+        self._write([*held[0], *partitions], [*held[1], *added])
+
+    @contextmanager
+    def holding_last_write(self) -> Iterator[None]:
+        """Within, the last write waits for the next one, to be committed with it.
+
+        Each commit costs as much as a small step. Whatever looks at the lake sees it written.
+        """
+        self._is_holding = True
+        try:
+            yield
+        finally:
+            self._is_holding = False
+
+    def _flush(self) -> None:
+        held, self._held = self._held, ((), ())
+        self._write(*held)
+
+    def _write(self, partitions: Sequence[Partition], added: Sequence[Added]) -> None:
         if not partitions and not any(rows.rows.height for rows in added):
             return
 
@@ -128,6 +160,8 @@ class Lake:
 
     def create(self, tables: Sequence[NewTable]) -> None:
         """Make tables that are not there yet, in one transaction."""
+
+        self._flush()
 
         def create_all() -> None:
             for table in tables:
@@ -172,6 +206,7 @@ class Lake:
         Small tables are copied into memory, since each query on the lake costs a look at its
         catalog; large ones are views.
         """
+        self._flush()
         name = f"views_{next(_names)}"
         connection = self.connection.cursor()
         connection.execute(f"ATTACH ':memory:' AS {name}")
@@ -211,6 +246,7 @@ class Lake:
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
         """The answer to a query on the lake's connection."""
+        self._flush()
         if not self._is_reading:
             self.connection.execute("BEGIN")
             self._is_reading = True
@@ -222,10 +258,12 @@ class Lake:
 
     def call(self, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
         """What one of DuckLake's own procedures answers; a locked catalog is waited for."""
+        self._flush()
         return self._commit(lambda: self.connection.execute(bound(sql, parameters)).pl())
 
     def exists(self, table: str) -> bool:
         """Whether the lake had the table at this connection's first look, or has made it since."""
+        self._flush()
         known = _tables.setdefault(self.catalog, {})
         if table not in known and not self._has_looked:
             sql = (

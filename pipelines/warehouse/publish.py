@@ -196,8 +196,7 @@ def _write_table(connection: Connection, lake: Lake, files: _Files, table: Publi
             for part in table.portions
         )
         connection.execute(f"INSERT INTO {address} BY NAME FROM ({parts}) ORDER BY {order}")
-    for statement in comment_sql(address, table.contract):
-        connection.execute(statement)
+    connection.execute(";\n".join(comment_sql(address, table.contract)))
 
 
 def _in_lake(lake: Lake, table: PublishedTable, portion: Portion) -> str:

@@ -344,3 +344,33 @@ def test_reading_the_lake_brings_no_pandas_into_a_process() -> None:
         "duckdb.execute(bound('SELECT ?', ['a'])).pl(); sys.exit('pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_last_write_is_committed_with_the_next(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+
+    def part(number: int) -> Partition:
+        version = f"v{number}"
+        return Partition("ops.held", version_key("feed", version), Numbers, numbers(version, 1))
+
+    def others_see() -> int:
+        with open_lake(settings) as other:
+            return other.read("ops.held", Numbers).height
+
+    with open_lake(settings) as lake:
+        lake.write([part(0)])
+        before = lake.snapshot_id()
+        with lake.holding_last_write():
+            lake.write([part(1)])
+            lake.write([part(2)])
+            assert others_see() == 2, "the last one alone waits"
+        lake.write([part(3)])
+        assert lake.snapshot_id() == before + 2
+        with lake.holding_last_write():
+            lake.write([part(4)])
+            assert lake.read("ops.held", Numbers).height == 5, "who looks sees it written"
+            assert others_see() == 5
+            lake.write([part(5)])
+        assert others_see() == 5
+        assert lake.exists("ops.held")
+        assert others_see() == 6
