@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -76,6 +75,7 @@ class SharedStep:
     write_city: Callable[[Path], None]
     night: date
     task_pattern: str
+    step_pattern: str  # of the names under which its tasks keep their steps
     task_count: int
 
     def chosen(self, tasks: Sequence[Task]) -> list[Task]:
@@ -124,15 +124,25 @@ def write_sample(folder: Path) -> None:
 
 
 STEPS = (
-    SharedStep("feeds", write_feeds, FIRST_DAY, r"ingest_\w+\.(fetch|load)", 2 * FEEDS),
+    SharedStep(
+        "feeds", write_feeds, FIRST_DAY, r"ingest_\w+\.(fetch|load)", "^(fetch|load) ", 2 * FEEDS
+    ),
     SharedStep(
         "days of passages",
         write_passages,
         FIRST_DAY + timedelta(days=DAYS - 1),
         r"build_marts\.matched_trips",
+        r"^build marts\.matched_trips,",
         DAY_TASKS,
     ),
-    SharedStep("travel times", write_sample, SAMPLE_DAY, r"build_marts\.travel_times", SETS),
+    SharedStep(
+        "travel times",
+        write_sample,
+        SAMPLE_DAY,
+        r"build_marts\.travel_times",
+        r"^build marts\.travel_times,",
+        SETS,
+    ),
 )
 
 
@@ -142,7 +152,7 @@ class Measured:
 
     span_seconds: float
     waited_seconds: float  # of a task that found a worker free
-    beside_seconds: float  # of a task beside its step, median
+    beside_seconds: float  # of a task beside its step, mean
     hashes: frozenset[tuple[str, str, str]]
 
 
@@ -214,7 +224,7 @@ def measure(home: Path, workers: int, step: SharedStep) -> Measured:
     return Measured(
         span.total_seconds(),
         waited.total_seconds(),
-        _beside(tasks, steps),
+        _beside(step, tasks, steps),
         frozenset(parts.select("table_name", "partition_key", "content_hash").rows()),
     )
 
@@ -231,13 +241,14 @@ def _lake(found: Cluster) -> dict[str, str]:
     return {n: value for n, value in found.environment.items() if n.startswith(names)}
 
 
-def _beside(tasks: Sequence[Task], steps: pl.DataFrame) -> float:
-    """What a task of the shared step takes beside its step: median seconds of the largest."""
-    durations = sorted((task["duration"] for task in tasks), reverse=True)
-    shared = pl.col("step").str.contains(r"^(load|build marts\.(matched_trips|travel_times))")
-    worked = steps.filter(shared).get_column("duration_seconds").sort(descending=True)
-    pairs = list(zip(durations, worked, strict=False))[: len(tasks) // 2]
-    return float(statistics.median(took - step for took, step in pairs))
+def _beside(step: SharedStep, tasks: Sequence[Task], steps: pl.DataFrame) -> float:
+    """What a task of the shared step takes beside its step: mean seconds."""
+    worked = steps.filter(pl.col("step").str.contains(step.step_pattern)).get_column(
+        "duration_seconds"
+    )
+    if worked.len() != len(tasks):
+        raise SystemExit(f"{step.name}: {len(tasks)} tasks kept {worked.len()} steps")
+    return float(sum(task["duration"] for task in tasks) - worked.sum()) / len(tasks)
 
 
 def _at(task: Task, name: str) -> datetime:

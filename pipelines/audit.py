@@ -8,7 +8,7 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -25,7 +25,7 @@ from pipelines.contracts.check_results import CheckResults
 from pipelines.contracts.meta import CHECKS
 from pipelines.errors import QalaError
 from pipelines.fingerprint import ROOT, code_version, digest
-from pipelines.quality.expectations import Expectation, load_expectations
+from pipelines.quality.expectations import load_expectations
 from pipelines.quality.results import OF_CONTRACT, CheckResult, require_passed, results_frame
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import Lake, Partition, Selection, selection
@@ -152,7 +152,7 @@ def audit_night(lake: Lake, city: City, service_date: date) -> tuple[str, int, s
         )
     kinds = frozenset(source.kind for source in night.sources if source.version_id)
     texts = [path.read_text(encoding="utf-8") for path in sorted(EXPECTATIONS.glob("*.toml"))]
-    input_hash = digest(night.contents, sorted(kinds), texts, code_version())
+    input_hash = digest(night.contents, list(night.keys), sorted(kinds), texts, code_version())
     before = night.stands[CHECKS].get(key_text(date_key(service_date)))
     if before is not None and before.input_hash == input_hash:
         results = read_results(lake, service_date)
@@ -190,18 +190,16 @@ def _audit_hashes(night: NightTables, kinds: frozenset[str]) -> dict[str, str]:
     for name in night.keys:
         if flow.table(name).source not in ("", *kinds):
             continue
-        expectations = load_expectations(EXPECTATIONS, name)
-        sql = _sql_of(expectations)
-        seen = [part for part in night.contents if part[0] == name or part[0] in sql]
-        day = str(night.service_date) if "service_date" in sql else ""
+        expectations = [
+            one for one in load_expectations(EXPECTATIONS, name) if one.applies(kinds, night.keys)
+        ]
+        looked_at = {name}.union(*(one.tables for one in expectations))
+        seen = [part for part in night.contents if part[0] in looked_at]
+        is_dated = any("service_date" in (one.sql or "") for one in expectations)
+        day = str(night.service_date) if is_dated else ""
         told = [repr(expectation) for expectation in expectations]
         hashes[name] = digest(told, day, seen, sorted(kinds), code_version())
     return hashes
-
-
-def _sql_of(expectations: Iterable[Expectation]) -> str:
-    """All SQL of some expectations; in it, other tables go by their whole names."""
-    return "\n".join(one.sql or "" for one in expectations)
 
 
 def _known_results(
@@ -283,10 +281,10 @@ def _run_checks(
     wanted = [table for table in flow.TABLES if table.name in names]
     tables = [
         _without_clean(table, night, clean.get(table.name, frozenset()))
-        for table in audit_tables(wanted, EXPECTATIONS, kinds)
+        for table in audit_tables(wanted, EXPECTATIONS, kinds, night.keys)
     ]
-    asked = _sql_of(one for table in tables for one in table.expectations)
-    shown = [t for t in flow.TABLES if t.name in names or t.name in asked]
+    looked_at = {name for t in tables for one in t.expectations for name in one.tables}
+    shown = [t for t in flow.TABLES if t.name in looked_at.union(names)]
     with lake.views([night.selected(table) for table in shown]) as connection:
         return results_frame(run_checks(connection, tables, night.service_date))
 

@@ -12,13 +12,16 @@ One file per table, `expectations/<table>.toml`, with one `[[expect]]` for each 
 `checked` is the file's own table, other tables go by their names (`staging.routes`): each holds
 the rows that govern the night. `{service_date}` in the SQL is the night's date. In place of `sql`,
 `expectation` names a class of Great Expectations that looks at a whole table or column, and
-`kwargs` its arguments. An expectation whose source kinds the city lacks is left out of the audit.
+`kwargs` its arguments. An expectation whose source kinds the city lacks, or whose SQL looks at a
+table that the city's figures don't make, is left out of the audit.
 `include = "<name>"` at the top of a file puts the expectations of another file before its own.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -32,7 +35,7 @@ from pydantic import (
 )
 
 from pipelines.errors import SettingsError
-from pipelines.flow import SOURCE_KINDS
+from pipelines.flow import SOURCE_KINDS, TABLES
 
 # Those that look at whole tables and columns. Row by row is for contracts or SQL, which give a
 # sample; regular expressions and LIKE don't work over DuckDB at all.
@@ -52,6 +55,8 @@ WHOLE_TABLE = (
     "ExpectTableRowCountToBeBetween",
     "ExpectTableRowCountToEqual",
 )
+_TABLE_NAMES = frozenset(table.name for table in TABLES)
+_ADDRESS = re.compile(r"\b[a-z_]+\.[a-z_]+\b")
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -83,6 +88,15 @@ class Expectation(BaseModel):
         if unknown:
             raise ValueError(f"unknown source kinds in 'if_sources': {', '.join(unknown)}")
         return self
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The other tables that its SQL looks at."""
+        return _TABLE_NAMES.intersection(_ADDRESS.findall(self.sql or ""))
+
+    def applies(self, source_kinds: frozenset[str], made: Collection[str]) -> bool:
+        """Whether a city has all it looks at: source kinds with a good version, and tables made."""
+        return source_kinds.issuperset(self.if_sources) and self.tables.issubset(made)
 
 
 class _File(BaseModel):

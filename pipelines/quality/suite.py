@@ -12,7 +12,7 @@ were found clean before, and are the same now, are not looked at again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -75,12 +75,12 @@ class SuiteItem:
 
 
 def audit_tables(
-    tables: Sequence[Table], folder: Path, source_kinds: frozenset[str]
+    tables: Sequence[Table], folder: Path, source_kinds: frozenset[str], made: Collection[str]
 ) -> list[AuditTable]:
     """The tables of the flow with their contracts and those expectations that apply tonight.
 
-    `source_kinds` are the kinds for which the city has a good version: an expectation that names
-    another kind in `if_sources` is left out.
+    `source_kinds` are the kinds for which the city has a good version, `made` the names of the
+    tables that the night has: an expectation that looks at others is left out.
     """
     return [
         AuditTable(
@@ -89,7 +89,7 @@ def audit_tables(
             tuple(
                 expectation
                 for expectation in load_expectations(folder, table.name)
-                if source_kinds.issuperset(expectation.if_sources)
+                if expectation.applies(source_kinds, made)
             ),
         )
         for table in tables

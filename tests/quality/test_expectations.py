@@ -1706,7 +1706,7 @@ def test_a_city_may_lack_any_source(toy: duckdb.DuckDBPyConnection, kind: str) -
 
 @pytest.mark.slow
 def test_great_expectations_runs_them_all(toy_lake: duckdb.DuckDBPyConnection) -> None:
-    results = run_checks(toy_lake, audit_tables(flow.TABLES, FOLDER, ALL_KINDS), NIGHT)
+    results = run_checks(toy_lake, audit_tables(flow.TABLES, FOLDER, ALL_KINDS, EXPECTED), NIGHT)
     assert [r for r in results if not r.is_run] == []
     # The toy night leaves columns null that no expectation reads.
     null = "contract: not_null"
@@ -1717,10 +1717,25 @@ def test_great_expectations_runs_them_all(toy_lake: duckdb.DuckDBPyConnection) -
 
 def test_an_expectation_of_a_kind_that_the_city_lacks_is_left_out() -> None:
     with_fleet, without = (
-        audit_tables([flow.table("staging.vehicles")], FOLDER, kinds)[0].expectations
+        audit_tables([flow.table("staging.vehicles")], FOLDER, kinds, EXPECTED)[0].expectations
         for kinds in (ALL_KINDS, ALL_KINDS - {"fleet"})
     )
     assert {e.name for e in with_fleet} - {e.name for e in without} == {"rows"}
+
+
+def test_an_expectation_of_a_figure_that_the_city_lacks_is_left_out() -> None:
+    inputs = flow.table("marts.reach_inputs")
+    left_out = {}
+    for figure in ("opportunities_reached", "travel_times"):
+        made = {table.name for table in flow.needed([f"marts.{figure}"])}
+        (found,) = audit_tables([inputs], FOLDER, ALL_KINDS, made)
+        left_out[figure] = {e.name for e in EXPECTED[inputs.name]}.difference(
+            e.name for e in found.expectations
+        )
+    assert left_out == {
+        "opportunities_reached": set(),
+        "travel_times": {"what they reach is there"},
+    }
 
 
 GOOD = 'name = "n"\ndescription = "d"\nseverity = "critical"\nsql = "SELECT 1"\n'
