@@ -101,12 +101,14 @@ def _one_by_one(settings: Settings, missing: Sequence[date], lock: int) -> int:
 
 def _by_scheduler(settings: Settings, missing: Sequence[date], at_once: int) -> int:
     environment = scheduler_environment(settings)
+    worst = 0
     for some in _unbroken(missing):
         dates = [str(some[0]), str(some[-1])]
         code = run_on_dags("scheduled.py", [*dates, "--at-once", str(at_once)], environment)
-        if code:
-            return code
-    return 0
+        worst = max(worst, code)
+        if code > FINDINGS:
+            break
+    return worst
 
 
 def _days(first: str, last: str, city: City) -> list[date]:

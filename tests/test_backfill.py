@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import backfill
 from pipelines.settings import ROOT, load_settings
 from pipelines.warehouse import ops
 from pipelines.warehouse.lake import forget_lake, open_lake
@@ -180,6 +181,22 @@ def test_what_can_t_run_is_one_sentence(
     assert process.returncode == 2, told
     assert said in told
     assert "Traceback" not in told
+
+
+def test_a_failed_night_holds_up_no_other_by_the_scheduler(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("QALA_DATA", str(tmp_path))
+    asked: list[list[str]] = []
+
+    def run(program: str, arguments: list[str], environment: Mapping[str, str]) -> int:
+        asked.append(arguments[:2])
+        return backfill.FINDINGS if len(asked) == 1 else 0
+
+    monkeypatch.setattr(backfill, "run_on_dags", run)
+    missing = [date(2026, 11, day) for day in (2, 3, 7)]
+    assert backfill._by_scheduler(load_settings(), missing, at_once=1) == backfill.FINDINGS
+    assert asked == [["2026-11-02", "2026-11-03"], ["2026-11-07", "2026-11-07"]]
 
 
 @pytest.mark.exhaustive
