@@ -7,6 +7,10 @@ again, each time later.
 
 from __future__ import annotations
 
+import os
+import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -50,6 +54,15 @@ PUBLISHED = Asset(
 # What the tasks of this process have reported: the embedded night tells of each as it ends.
 REPORTED: list[Report] = []
 
+# Processes that see this one end; kept, since who drops one must have waited for it.
+OUTLIVING: list[subprocess.Popen[bytes]] = []
+_UNTIL_IT_ENDS = """
+import os, select, sys
+poll = select.poll()
+poll.register(os.pidfd_open(int(sys.argv[1])), select.POLLIN)
+poll.poll()
+"""
+
 log = structlog.get_logger(__name__)
 
 
@@ -80,6 +93,23 @@ def final_errors() -> Iterator[None]:
         raise AirflowFailException(str(error)) from None
 
 
+@contextmanager
+def seen_ending() -> Iterator[None]:
+    """Let Airflow's process beside the task see at once that the task's process has ended.
+
+    It looks when the task's output closes, which is a moment before the end. On a busy processor it
+    looks too early, and again only at its next heartbeat, while the worker stands idle. So another
+    process keeps the output open until this one has ended. Where the output is no socket, nobody
+    waits for it.
+    """
+    try:
+        yield
+    finally:
+        if stat.S_ISSOCK(os.fstat(1).st_mode):
+            command = [sys.executable, "-I", "-S", "-c", _UNTIL_IT_ENDS, str(os.getpid())]
+            OUTLIVING.append(subprocess.Popen(command))  # noqa: S603  # our own lines
+
+
 def perform(step: Callable[..., Report], *arguments: object, **options: object) -> Report:
     """Call ``step(*arguments, service date, run id, **options)``, log and return its report.
 
@@ -87,7 +117,7 @@ def perform(step: Callable[..., Report], *arguments: object, **options: object) 
     a service date as its partition key.
     """
     dag_run = get_current_context()["dag_run"]
-    with final_errors():
+    with seen_ending(), final_errors():
         key = run.service_date(dag_run.partition_key)
         # Every line that the task logs from here on says so, whoever writes it.
         structlog.contextvars.bind_contextvars(service_date=key, run_id=dag_run.run_id)

@@ -9,6 +9,8 @@ from collections.abc import Collection, Sequence
 import dataframely as dy
 import polars as pl
 
+ROWS_A_TEXT = 10  # of a column whose texts are few
+
 
 def content_hash(ordered: pl.DataFrame, contract: type[dy.Schema]) -> str:
     """SHA-256 of the rows as CSV: key order, the contract's columns, shortest exact numbers.
@@ -49,7 +51,19 @@ def in_key_order(
     key = [name for name in columns if name not in same]
     if not key:
         return rows
-    return rows if rises(rows, key) else rows.sort(key, nulls_last=False)
+    if rises(rows, key):
+        return rows
+    return rows.sort([_comparable(rows, name) for name in key], nulls_last=False)
+
+
+def _comparable(rows: pl.DataFrame, name: str) -> pl.Expr:
+    """A column to sort by; few texts by their places, since whole texts take long to compare."""
+    if rows.schema[name] != pl.String:
+        return pl.col(name)
+    texts = rows.get_column(name).unique()
+    if texts.len() * ROWS_A_TEXT > rows.height:
+        return pl.col(name)
+    return pl.col(name).cast(pl.Enum(texts.drop_nulls().sort()))
 
 
 def rises(rows: pl.DataFrame, key: Sequence[str]) -> bool:
