@@ -7,10 +7,6 @@ again, each time later.
 
 from __future__ import annotations
 
-import os
-import stat
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,6 +17,7 @@ from airflow.sdk import Asset, Connection, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 from airflow.sdk.observability import stats
 
+from dags.ending import seen_ending
 from pipelines import run
 from pipelines.errors import (
     AlertError,
@@ -54,15 +51,6 @@ PUBLISHED = Asset(
 # What the tasks of this process have reported: the embedded night tells of each as it ends.
 REPORTED: list[Report] = []
 
-# Processes that see this one end; kept, since who drops one must have waited for it.
-OUTLIVING: list[subprocess.Popen[bytes]] = []
-_UNTIL_IT_ENDS = """
-import os, select, sys
-poll = select.poll()
-poll.register(os.pidfd_open(int(sys.argv[1])), select.POLLIN)
-poll.poll()
-"""
-
 log = structlog.get_logger(__name__)
 
 
@@ -91,23 +79,6 @@ def final_errors() -> Iterator[None]:
         raise
     except QalaError as error:
         raise AirflowFailException(str(error)) from None
-
-
-@contextmanager
-def seen_ending() -> Iterator[None]:
-    """Let Airflow's process beside the task see at once that the task's process has ended.
-
-    It looks when the task's output closes, which is a moment before the end. On a busy processor it
-    looks too early, and again only at its next heartbeat, while the worker stands idle. So another
-    process keeps the output open until this one has ended. Where the output is no socket, nobody
-    waits for it.
-    """
-    try:
-        yield
-    finally:
-        if stat.S_ISSOCK(os.fstat(1).st_mode):
-            command = [sys.executable, "-I", "-S", "-c", _UNTIL_IT_ENDS, str(os.getpid())]
-            OUTLIVING.append(subprocess.Popen(command))  # noqa: S603  # our own lines
 
 
 def perform(step: Callable[..., Report], *arguments: object, **options: object) -> Report:
